@@ -1,0 +1,1 @@
+"""Generative molecular dynamics (MDGen) behind OpenMM's Integrator and MDAnalysis' Universe."""

@@ -1,0 +1,47 @@
+"""The command line: one file per subcommand, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from openmm_mdgen.errors import MDGenError
+
+_COMMANDS = {
+    "simulate": "simulate",
+    "upsample": "upsample",
+    "evaluate": "evaluate",
+    "train": "train",
+    "models": "models",
+    "freeze": "freeze",
+    "import": "import_",
+}
+
+
+class _Lazy(click.Group):
+    """Imports ``openmm_mdgen.cli.<module>`` and takes its ``command`` when a subcommand is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        return importlib.import_module(f"openmm_mdgen.cli.{_COMMANDS[cmd_name]}").command
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="openmm-mdgen")
+def group() -> None:
+    """Generative molecular dynamics for OpenMM and MDAnalysis."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line; bad input ends with one line on stderr and exit status 2."""
+    try:
+        group.main(args=argv, prog_name="openmm-mdgen")
+    except MDGenError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
