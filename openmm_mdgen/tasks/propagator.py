@@ -1,4 +1,4 @@
-"""What anything must offer to drive a Simulation or fill a trajectory: given a start and a seed, the next block of frames."""
+"""What anything must offer to drive a Simulation or fill a trajectory: given a start and a seed, the next frames."""
 
 import hashlib
 from collections.abc import Sequence
