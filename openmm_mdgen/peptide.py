@@ -17,8 +17,7 @@ _PEPTIDE_BOND_LIMIT = 2.0  # Å, C to N of the next residue
 _LISTED_BOND_LIMIT = 3.0  # Å, the same where the topology lists the bond
 _DISULPHIDE_LIMIT = 2.5  # Å, SG to SG
 _HYDROGEN_LIMIT = 1.5  # Å, hydrogen to its heavy atom
-_KEEP_PEPTIDE = "keep the peptide alone, by u.select_atoms('protein or resname ACE NME NH2 NHE') in MDAnalysis or by Modeller.delete "
-    "in OpenMM"
+_KEEP_PEPTIDE = "keep the peptide alone, by u.select_atoms('protein or resname ACE NME NH2 NHE') in MDAnalysis or Modeller in OpenMM"
 _ADD_ATOMS = "add it, for example by PDBFixer's addMissingAtoms, or include the cap in the selection"
 
 
@@ -229,8 +228,8 @@ def _chain_order(structure: Structure, residues: list[_Residue]) -> list[_Residu
         labels = len({int(structure.chains[next(iter(residue.atoms.values()))]) for residue in residues})
         raise MDGenError(
             f"the structure has {len(starts)} chains or chain breaks ({labels} chain labels; {residues[starts[1]]} has "
-            f"no C within {_PEPTIDE_BOND_LIMIT} Å of its N), at most 1 chain can be generated; select one chain, make the "
-            "molecule whole across the periodic box, or model missing residues"
+            f"no C within {_PEPTIDE_BOND_LIMIT} Å of its N), at most 1 chain can be generated; select one chain, make "
+            "the molecule whole across the periodic box, or model missing residues"
         )
     order = starts
     while order[-1] in following:
