@@ -17,7 +17,9 @@ _PEPTIDE_BOND_LIMIT = 2.0  # Å, C to N of the next residue
 _LISTED_BOND_LIMIT = 3.0  # Å, the same where the topology lists the bond
 _DISULPHIDE_LIMIT = 2.5  # Å, SG to SG
 _HYDROGEN_LIMIT = 1.5  # Å, hydrogen to its heavy atom
-_KEEP_PEPTIDE = "keep the peptide alone, by u.select_atoms('protein or resname ACE NME NH2 NHE') in MDAnalysis or Modeller in OpenMM"
+_KEEP_PEPTIDE = (
+    "keep the peptide alone, by select_atoms('protein or resname ACE NME NH2 NHE') in MDAnalysis or Modeller in OpenMM"
+)
 _ADD_ATOMS = "add it, for example by PDBFixer's addMissingAtoms, or include the cap in the selection"
 
 
