@@ -1,0 +1,336 @@
+"""Positions to internal coordinates of a chain and back: bonds cannot stretch where residues meet, chirality cannot flip.
+
+Thirteen values describe a residue: seven torsions and, because they fluctuate most where residues join, three bond lengths and three
+bond angles of the backbone. Everything else (side-chain and cap geometry, chirality, hydrogens) is taken from the user's own structure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from openmm_mdgen.geometry.frames import bisector_frame, bond_angle, bond_length, dihedral, place_atom
+from openmm_mdgen.geometry.sidechains import N_CHI, SIDE_CHAINS, chi_atoms, heavy_bonds
+
+TORSIONS = ("omega", "phi", "psi", "chi1", "chi2", "chi3", "chi4")
+LENGTHS = ("N-CA", "CA-C", "C-N")  # C-N is the bond from the residue before
+ANGLES = ("N-CA-C", "CA-C-N", "C-N-CA")  # the last two at the bond from the residue before
+INTERNAL = (*TORSIONS, *LENGTHS, *ANGLES)
+OMEGA, PHI, PSI, CHI1 = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class _Torsion:
+    atom: int
+    a: int
+    b: int
+    c: int
+    slot: tuple[int, int] | None  # (residue, torsion) that turns it, or none
+
+
+@dataclass(frozen=True)
+class _Bisector:
+    atom: int
+    a: int
+    b: int
+    c: int
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Atoms that can be placed at once."""
+
+    kind: type
+    atoms: Tensor
+    abc: Tensor  # (3, K)
+    slots: Tensor  # (K,) into the flattened (L * 13) values, -1 none
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What decoding takes from a structure: per layer (K, 3) of length, angle, torsion or local coordinates."""
+
+    layers: tuple[Tensor, ...]
+    rings: Tensor  # (n_proline, 2) CD-N, CD-CG
+    internal: Tensor  # (L, 13)
+
+
+class InternalCoordinates:
+    """Which atoms make which internal coordinate of one peptide.
+
+    Parameters
+    ----------
+    residue_types : sequence of str
+        Canonical three-letter names, caps as residues of their own.
+    heavy : mapping (residue, atom name) -> int
+        Index of every heavy atom.
+    hydrogens : mapping int -> int
+        Index of the heavy atom that each hydrogen is bonded to.
+    n_atoms : int
+
+    Attributes
+    ----------
+    exists : Tensor (L, 13) of bool
+        Which of `INTERNAL` each residue has.
+
+    Examples
+    --------
+    >>> internal = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms)
+    >>> frames = internal.decode(internal.encode(frames), internal.geometry(frames[0]))
+    """
+
+    def __init__(
+        self,
+        residue_types: Sequence[str],
+        heavy: Mapping[tuple[int, str], int],
+        hydrogens: Mapping[int, int],
+        n_atoms: int,
+    ) -> None:
+        self.residue_types = tuple(residue_types)
+        self.n_atoms = n_atoms
+        self._atoms = [
+            {("CA" if name == "CH3" else name): i for (r, name), i in heavy.items() if r == residue}
+            for residue in range(len(self.residue_types))
+        ]
+        self.heavy_atoms = torch.tensor(sorted(heavy.values()))
+        self.backbone = [a[n] for a in self._atoms for n in ("N", "CA", "C") if n in a]
+        self._quads = self._torsion_atoms()
+        self._pairs = self._length_atoms()
+        self._triples = self._angle_atoms()
+        self.exists = torch.zeros(len(self.residue_types), len(INTERNAL), dtype=torch.bool)
+        for slot in (*self._quads, *self._pairs, *self._triples):
+            self.exists[slot] = True
+        self._chain = self._chain_slots()
+        self.bonds = self._heavy_bonds()
+        placements = self._side_chain_placements()
+        placements += self._hydrogen_placements(hydrogens, {p.atom for p in placements})
+        self._layers = self._layer(placements)
+        self._rings = [
+            (a["N"], a["CA"], a["CG"], a["CD"])
+            for a, t in zip(self._atoms, self.residue_types, strict=True)
+            if t == "PRO"
+        ]
+
+    # which atoms -------------------------------------------------------------------------------------------------
+
+    def _torsion_atoms(self) -> dict[tuple[int, int], tuple[int, int, int, int]]:
+        quads, last = {}, len(self._atoms) - 1
+        for i, a in enumerate(self._atoms):
+            before, after = self._atoms[i - 1] if i else {}, self._atoms[i + 1] if i < last else {}
+            if i and "CA" in a:
+                quads[i, OMEGA] = (before["CA"], before["C"], a["N"], a["CA"])
+            if "N" not in a or "C" not in a:
+                continue
+            if i:
+                quads[i, PHI] = (before["C"], a["N"], a["CA"], a["C"])
+            quads[i, PSI] = (a["N"], a["CA"], a["C"], after["N"] if after else a["O"])
+            for k, names in enumerate(chi_atoms(self.residue_types[i])):
+                quads[i, CHI1 + k] = tuple(a[n] for n in names)
+        return quads
+
+    def _length_atoms(self) -> dict[tuple[int, int], tuple[int, int]]:
+        pairs, first = {}, len(TORSIONS)
+        for i, a in enumerate(self._atoms):
+            if "N" in a and "CA" in a:
+                pairs[i, first] = (a["N"], a["CA"])
+            if "CA" in a and "C" in a:
+                pairs[i, first + 1] = (a["CA"], a["C"])
+            if i:
+                pairs[i, first + 2] = (self._atoms[i - 1]["C"], a["N"])
+        return pairs
+
+    def _angle_atoms(self) -> dict[tuple[int, int], tuple[int, int, int]]:
+        triples, first = {}, len(TORSIONS) + len(LENGTHS)
+        for i, a in enumerate(self._atoms):
+            if "N" in a and "C" in a:
+                triples[i, first] = (a["N"], a["CA"], a["C"])
+            if i:
+                before = self._atoms[i - 1]
+                triples[i, first + 1] = (before["CA"], before["C"], a["N"])
+                if "CA" in a:
+                    triples[i, first + 2] = (before["C"], a["N"], a["CA"])
+        return triples
+
+    def _chain_slots(self) -> list[tuple[tuple[int, int] | None, ...]]:
+        """Per backbone atom after the first: the slots of its length, angle and torsion."""
+        by_pair = {frozenset(v): k for k, v in self._pairs.items()}
+        by_triple = {v: k for k, v in self._triples.items()}
+        by_quad = {v: k for k, v in self._quads.items()}
+        b = self.backbone
+        return [
+            (by_pair[frozenset(b[k - 1 : k + 1])], by_triple.get(tuple(b[k - 2 : k + 1])), by_quad.get(tuple(b[k - 3 : k + 1])))
+            for k in range(1, len(b))
+        ]
+
+    def _heavy_bonds(self) -> list[tuple[int, int]]:
+        bonds = []
+        for i, (a, t) in enumerate(zip(self._atoms, self.residue_types, strict=True)):
+            rename = {"CH3": "CA"}
+            bonds += [(a[rename.get(x, x)], a[rename.get(y, y)]) for x, y in heavy_bonds(t)]
+            if "OXT" in a:
+                bonds.append((a["C"], a["OXT"]))
+            if i:
+                bonds.append((self._atoms[i - 1]["C"], a["N"]))
+        return bonds
+
+    def _side_chain_placements(self) -> list[_Torsion | _Bisector]:
+        out: list[_Torsion | _Bisector] = []
+        last = len(self._atoms) - 1
+        for i, (a, t) in enumerate(zip(self._atoms, self.residue_types, strict=True)):
+            if "C" not in a:
+                continue
+            if i < last:
+                out.append(_Bisector(a["O"], a["CA"], a["C"], self._atoms[i + 1]["N"]))
+            else:
+                out += [_Torsion(a[n], a["N"], a["CA"], a["C"], (i, PSI)) for n in ("O", "OXT") if n in a]
+            if "CB" in a:
+                out.append(_Bisector(a["CB"], a["N"], a["CA"], a["C"]))
+            for b in SIDE_CHAINS.get(t, ()):
+                slot = (i, CHI1 + b.chi - 1) if b.chi else None
+                out.append(_Torsion(a[b.atom], a[b.a], a[b.b], a[b.c], slot))
+        return out
+
+    def _hydrogen_placements(self, hydrogens: Mapping[int, int], placed: set[int]) -> list[_Torsion | _Bisector]:
+        order = {atom: k for k, atom in enumerate([*self.backbone, *(a for m in self._atoms for a in m.values())][::-1])}
+        near = defaultdict(list)
+        for x, y in self.bonds:
+            near[x].append(y)
+            near[y].append(x)
+        for x in near:
+            near[x].sort(key=lambda k: -order[k])
+        out: list[_Torsion | _Bisector] = []
+        for h, parent in hydrogens.items():
+            q = near[parent]
+            if len(q) > 1:
+                out.append(_Bisector(h, q[0], parent, q[1]))
+            else:
+                g = next(x for x in near[q[0]] if x != parent)
+                out.append(_Torsion(h, g, q[0], parent, None))
+        return out
+
+    def _layer(self, placements: list[_Torsion | _Bisector]) -> list[_Layer]:
+        level = dict.fromkeys(self.backbone, 0)
+        waiting, groups = list(placements), defaultdict(list)
+        while waiting:
+            ready = [p for p in waiting if p.a in level and p.b in level and p.c in level]
+            for p in ready:
+                depth = 1 + max(level[p.a], level[p.b], level[p.c])
+                groups[depth, type(p).__name__].append(p)
+            for p in ready:
+                level[p.atom] = 1 + max(level[p.a], level[p.b], level[p.c])
+            waiting = [p for p in waiting if p.atom not in level]
+        layers = []
+        for key in sorted(groups):
+            group = groups[key]
+            slots = [s[0] * len(INTERNAL) + s[1] if (s := getattr(p, "slot", None)) else -1 for p in group]
+            abc = torch.tensor([(p.a, p.b, p.c) for p in group]).T
+            layers.append(_Layer(type(group[0]), torch.tensor([p.atom for p in group]), abc, torch.tensor(slots)))
+        return layers
+
+    # positions -> internal coordinates ---------------------------------------------------------------------------
+
+    def encode(self, positions: Tensor) -> Tensor:
+        """Internal coordinates of frames.
+
+        Parameters
+        ----------
+        positions : Tensor (..., N, 3)
+            Å.
+
+        Returns
+        -------
+        Tensor (..., L, 13)
+            `INTERNAL`: radians, Å, radians; zero where ``exists`` is false.
+        """
+        out = positions.new_zeros(*positions.shape[:-2], len(self.residue_types), len(INTERNAL))
+        for table, function in ((self._quads, dihedral), (self._pairs, bond_length), (self._triples, bond_angle)):
+            if table:
+                rows, columns = torch.tensor(list(table)).T
+                points = positions[..., torch.tensor(list(table.values())), :]
+                out[..., rows, columns] = function(*points.unbind(-2))
+        return out
+
+    def geometry(self, reference: Tensor) -> Geometry:
+        """Bond lengths, angles, chirality and hydrogen positions of a structure (N, 3) in Å, for `decode`."""
+        internal = self.encode(reference)
+        layers = []
+        for layer in self._layers:
+            atom, (a, b, c) = reference[layer.atoms], (reference[k] for k in layer.abc)
+            if layer.kind is _Bisector:
+                layers.append((bisector_frame(a, b, c).mT @ (atom - b).unsqueeze(-1)).squeeze(-1))
+                continue
+            turn = torch.where(layer.slots >= 0, internal.flatten()[layer.slots], 0.0)
+            layers.append(torch.stack((bond_length(c, atom), bond_angle(b, c, atom), dihedral(a, b, c, atom) - turn), -1))
+        rings = [
+            torch.stack((bond_length(reference[d], reference[n]), bond_length(reference[d], reference[g])))
+            for n, _, g, d in self._rings
+        ]
+        return Geometry(tuple(layers), torch.stack(rings) if rings else reference.new_zeros(0, 2), internal)
+
+    # internal coordinates -> positions ---------------------------------------------------------------------------
+
+    def decode(self, internal: Tensor, geometry: Geometry) -> Tensor:
+        """All atoms in the user's order, built along the chain from its first backbone atoms.
+
+        Parameters
+        ----------
+        internal : Tensor (F, L, 13)
+        geometry : Geometry
+            What internal coordinates leave out, from the user's own structure.
+
+        Returns
+        -------
+        Tensor (F, N, 3)
+            Å, in the frame of the first three backbone atoms: superpose before use.
+        """
+        values = internal.flatten(1).T.contiguous()  # (L * 13, F)
+        x = internal.new_full((self.n_atoms, internal.shape[0], 3), math.nan)
+        self._decode_backbone(x, values)
+        rings = {d: k for k, (_, _, _, d) in enumerate(self._rings)}
+        for layer, constants in zip(self._layers, geometry.layers, strict=True):
+            a, b, c = (x[k] for k in layer.abc)
+            constants = constants.to(x).unsqueeze(1)  # (K, 1, 3)
+            if layer.kind is _Bisector:
+                x[layer.atoms] = b + (bisector_frame(a, b, c) @ constants.unsqueeze(-1)).squeeze(-1)
+                continue
+            turn = values[layer.slots.clamp_min(0)] * (layer.slots >= 0).unsqueeze(-1)
+            length, angle, torsion = constants.unbind(-1)
+            x[layer.atoms] = place_atom(a, b, c, length, angle, torsion + turn)
+            for atom in set(layer.atoms.tolist()) & set(rings):
+                self._close_ring(x, rings[atom], geometry.rings)
+        return x.transpose(0, 1)
+
+    def _decode_backbone(self, x: Tensor, values: Tensor) -> None:
+        def value(slot: tuple[int, int] | None) -> Tensor:
+            assert slot is not None
+            return values[slot[0] * len(INTERNAL) + slot[1]]
+
+        b = self.backbone
+        x[b[0]] = 0.0
+        zero = torch.zeros_like(values[0])
+        for k, (length, angle, torsion) in enumerate(self._chain, start=1):
+            if k == 1:
+                x[b[1]] = torch.stack((value(length), zero, zero), -1)
+            elif k == 2:
+                r, theta = value(length), value(angle)
+                x[b[2]] = x[b[1]] + torch.stack((-r * torch.cos(theta), r * torch.sin(theta), zero), -1)
+            else:
+                x[b[k]] = place_atom(x[b[k - 3]], x[b[k - 2]], x[b[k - 1]], value(length), value(angle), value(torsion))
+
+    def _close_ring(self, x: Tensor, ring: int, lengths: Tensor) -> None:
+        """Move proline's CD to the nearest point that has the reference's bond lengths to N and to CG."""
+        n, _, g, d = self._rings[ring]
+        to_n, to_g = lengths[ring].to(x)
+        axis = x[g] - x[n]
+        span = axis.square().sum(-1, keepdim=True).sqrt().clamp_min(1e-6)
+        along = ((span.square() + to_n**2 - to_g**2) / (2 * span)).clamp(-to_n, to_n)
+        axis = axis / span
+        out = x[d] - x[n]
+        out = out - (out * axis).sum(-1, keepdim=True) * axis
+        out = out / out.square().sum(-1, keepdim=True).sqrt().clamp_min(1e-6)
+        x[d] = x[n] + along * axis + (to_n**2 - along.square()).clamp_min(0).sqrt() * out
