@@ -1,0 +1,120 @@
+"""Blocks of frames for one topology: binds the model to a reference geometry, keeps the latest block, checks it."""
+
+from typing import Any
+
+import numpy as np
+from openmm import app
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.tasks.propagator import Propagator, block_seed
+
+ANGSTROM_PER_NM = 10.0
+
+
+def load_model(model: Any, device: str | None) -> Any:
+    """A task or propagator from a name, a file, or an object that is one already.
+
+    Parameters
+    ----------
+    model : str, pathlib.Path or object
+        An object with ``next_block`` is returned as it is.
+    device : str or None
+        Where the network runs; None chooses.
+
+    Raises
+    ------
+    MDGenError
+        For an unknown name, a broken file or CUDA asked for and absent.
+    """
+    if device is not None and str(device).startswith("cuda"):
+        _check_cuda(str(device))
+    if hasattr(model, "next_block"):
+        return model
+    from openmm_mdgen.checkpoint import load_task  # brings in torch, which a custom propagator need not have
+
+    return load_task(model, device)
+
+
+def _check_cuda(device: str) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise MDGenError(
+            f'device "{device}" was asked for and torch finds no CUDA device here; use device="cpu" or leave it out'
+        )
+
+
+class BlockSource:
+    """Gives any block of a trajectory as a pure function of seed, block number, anchor and reference.
+
+    Parameters
+    ----------
+    task : object
+        A propagator (has ``next_block``) or a task (has ``bind``).
+    topology : openmm.app.Topology
+        The user's atoms, in the order of all positions.
+    interval : float
+        ps between frames.
+    """
+
+    def __init__(self, task: Any, topology: app.Topology, interval: float) -> None:
+        self._task = task
+        self._topology = topology
+        self._interval = interval
+        self._propagator: Propagator | None = task if hasattr(task, "next_block") else None
+        self._bound_to: int | None = None
+        self._key: tuple[int, ...] | None = None
+        self._frames = np.empty((0, 0, 3))
+
+    @property
+    def rebinds(self) -> bool:
+        """Whether a reference geometry matters (a propagator used as it is has none)."""
+        return not hasattr(self._task, "next_block")
+
+    def is_bound_to(self, reference_key: int) -> bool:
+        """Whether the reference with this fingerprint is the one in use."""
+        return not self.rebinds or self._bound_to == reference_key
+
+    def bind(self, reference: np.ndarray, reference_key: int) -> None:
+        """Use (N, 3) nm as the source of bond lengths and angles."""
+        if not self.rebinds:
+            return
+        from openmm_mdgen.structures import topology_to_structure
+
+        structure = topology_to_structure(self._topology, reference)
+        self._propagator = self._task.bind(structure, self._interval, reference=reference * ANGSTROM_PER_NM)
+        self._bound_to, self._key = reference_key, None
+
+    @property
+    def n_frames(self) -> int:
+        """Frames per block."""
+        assert self._propagator is not None
+        return int(self._propagator.n_frames)
+
+    def holds(self, key: tuple[int, ...]) -> bool:
+        """Whether the block with this key is the one in memory."""
+        return self._key == key
+
+    def frames(self, key: tuple[int, ...], anchor: np.ndarray, seed: int, block: int) -> np.ndarray:
+        """(n_frames, N, 3) nm; `key` names the block, `anchor` is (N, 3) nm (unused where the block is in memory)."""
+        if self._key != key:
+            assert self._propagator is not None
+            frames = np.asarray(
+                self._propagator.next_block(anchor * ANGSTROM_PER_NM, block_seed(seed, block)), dtype=np.float64
+            )
+            self._check(frames, len(anchor))
+            self._frames, self._key = frames / ANGSTROM_PER_NM, key
+        return self._frames
+
+    def _check(self, frames: np.ndarray, n_atoms: int) -> None:
+        expected = (self.n_frames, n_atoms, 3)
+        if frames.shape != expected:
+            raise MDGenError(
+                f"next_block gave shape {frames.shape}, not {expected} (n_frames, atoms, 3); correct the propagator"
+            )
+        if not np.isfinite(frames).all():
+            frame = int(np.argmax(~np.isfinite(frames).all(axis=(1, 2))))
+            raise MDGenError(
+                f"the model gave NaN or infinity in frame {frame} of a block; start from minimised positions "
+                "or take another seed"
+            )

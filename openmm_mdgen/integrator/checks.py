@@ -1,0 +1,160 @@
+"""What a System, Topology, temperature and interval must satisfy before frames are generated for them."""
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import openmm as mm
+from openmm import app, unit
+
+from openmm_mdgen.errors import MDGenError, MDGenWarning
+
+_WATERS = {"HOH", "WAT", "SOL", "H2O", "TIP3", "TIP4", "TIP5", "TP3", "SPC", "DOD"}
+_IONS = {
+    "NA",
+    "CL",
+    "K",
+    "NA+",
+    "CL-",
+    "K+",
+    "SOD",
+    "CLA",
+    "POT",
+    "CES",
+    "LI",
+    "MG",
+    "ZN",
+    "CA",
+    "CAL",
+    "RB",
+    "CS",
+    "BR",
+}
+_COUPLINGS = ("Barostat", "AndersenThermostat")
+_MASS_TOLERANCE = 0.5  # amu per heavy atom with its hydrogens; force fields round masses to 0.01
+
+
+def checked_topology(topology: app.Topology) -> app.Topology:
+    """The topology, or an error where something that only holds one was given."""
+    if isinstance(topology, app.Topology):
+        return topology
+    remedy = "pass its .topology" if hasattr(topology, "topology") else "pass pdb.topology"
+    raise MDGenError(f"topology is a {type(topology).__name__}, not an openmm.app.Topology; {remedy}")
+
+
+def check_solvent(topology: app.Topology) -> None:
+    """Raise when the topology holds waters or ions, which no bundled model generates."""
+    names = [residue.name.upper() for residue in topology.residues()]
+    waters = sum(name in _WATERS for name in names)
+    ions = sum(name in _IONS for name in names)
+    if waters + ions:
+        raise MDGenError(
+            f"the topology holds {waters} waters and {ions} ions, and the model's solvent is implicit; before createSystem "
+            "add `modeller = Modeller(pdb.topology, pdb.positions)`, `modeller.deleteWater()` and `modeller.delete([r for r "
+            "in modeller.topology.residues() if len(list(r.atoms())) == 1])`, go on with modeller.topology and "
+            'modeller.positions, ForceField("amber14-all.xml", "implicit/obc2.xml") and nonbondedMethod=NoCutoff, and drop '
+            "the barostat (examples/from_solvated.py)"
+        )
+
+
+def check_forces(system: mm.System) -> None:
+    """Raise when the System holds a barostat or a thermostat: generated frames would ignore it silently."""
+    for force in system.getForces():
+        name = type(force).__name__
+        if any(coupling in name for coupling in _COUPLINGS):
+            raise MDGenError(
+                f"the System holds a {name}, which generated frames cannot obey: volume and temperature are the model's; "
+                f"remove the line `system.addForce({name}(...))`"
+            )
+
+
+def check_system(system: mm.System, topology: app.Topology) -> None:
+    """Raise when the System's particles are not the Topology's atoms; warn when it is periodic.
+
+    Hydrogens may have been made heavier at the expense of the atom that they are bonded to, and massless (frozen)
+    atoms are not compared.
+    """
+    check_forces(system)
+    atoms, particles = topology.getNumAtoms(), system.getNumParticles()
+    if atoms != particles:
+        raise MDGenError(
+            f"the System has {particles} particles and the Topology {atoms} atoms; "
+            "give GenerativeIntegrator the topology that createSystem was called with"
+        )
+    masses = particle_masses(system)
+    for heavy, group in _heavy_groups(topology):
+        expected = sum(atom.element.mass.value_in_unit(unit.dalton) for atom in group)
+        found = masses[[atom.index for atom in group]]
+        if np.all(found > 0) and abs(found.sum() - expected) > _MASS_TOLERANCE:
+            raise MDGenError(
+                f"atom {heavy.index} ({heavy.name} of {heavy.residue.name}{heavy.residue.id}) weighs {found.sum():.2f} amu "
+                f"with its hydrogens in the System and {expected:.2f} in the Topology; give GenerativeIntegrator the "
+                "topology that createSystem was called with"
+            )
+    if system.usesPeriodicBoundaryConditions():
+        warnings.warn(
+            "the System is periodic, and generated frames know no box: energies are the System's own for each frame, with "
+            "its images; use nonbondedMethod=NoCutoff and an implicit solvent for energies of the model's ensemble",
+            MDGenWarning,
+            stacklevel=2,
+        )
+
+
+def _heavy_groups(topology: app.Topology) -> Iterator[tuple[app.topology.Atom, list[app.topology.Atom]]]:
+    """Each heavy atom with the hydrogens bonded to it, itself included; atoms without an element are left out."""
+    groups = {atom.index: [atom] for atom in topology.atoms() if atom.element not in (None, app.element.hydrogen)}
+    for pair in topology.bonds():
+        for heavy, light in (pair, pair[::-1]):
+            if heavy.index in groups and light.element is app.element.hydrogen:
+                groups[heavy.index].append(light)
+    for group in groups.values():
+        yield group[0], group
+
+
+def particle_masses(system: mm.System) -> np.ndarray:
+    """(N,) amu."""
+    return np.array([system.getParticleMass(i).value_in_unit(unit.dalton) for i in range(system.getNumParticles())])
+
+
+def check_temperature(temperature: float, of_model: float | None, strict: bool) -> None:
+    """Warn, or raise when strict, about a temperature (K) that the model was not trained at."""
+    if not temperature > 0:
+        raise MDGenError(
+            f"temperature {temperature:g} K is not above zero; give one in kelvin, as temperature=350*kelvin"
+        )
+    if of_model is None or abs(temperature - of_model) < 0.5:
+        return
+    message = (
+        f"temperature {temperature:g} K is not the model's {of_model:g} K: frames are of the model's ensemble at "
+        f"{of_model:g} K, velocities are drawn at {temperature:g} K; use temperature={of_model:g}*kelvin for one ensemble"
+    )
+    if strict:
+        raise MDGenError(message)
+    warnings.warn(message, MDGenWarning, stacklevel=3)
+
+
+def check_interval(interval: float, of_model: tuple[float, float] | None) -> None:
+    """Raise when the frame interval (ps) is outside the model's range."""
+    if of_model is not None and not of_model[0] * (1 - 1e-9) <= interval <= of_model[1] * (1 + 1e-9):
+        raise MDGenError(
+            f"frameInterval {interval:g} ps is outside the model's range, {of_model[0]:g} to {of_model[1]:g} ps; "
+            f"choose one inside it, as frameInterval={min(max(interval, of_model[0]), of_model[1]):g}*picoseconds"
+        )
+
+
+def steps_per_frame(interval: float, step_size: float) -> int:
+    """How many steps of `step_size` ps make one frame interval (ps)."""
+    for name, value in (("frameInterval", interval), ("stepSize", step_size)):
+        if not value > 0 or not np.isfinite(value):
+            raise MDGenError(
+                f"{name} {value:g} ps is not above zero; the defaults are frameInterval 10 ps and stepSize 4 fs"
+            )
+    ratio = interval / step_size
+    count = max(1, round(ratio))
+    if abs(ratio - count) > 1e-6 * count:
+        fitting = interval / np.ceil(ratio) * 1000
+        raise MDGenError(
+            f"frameInterval {interval:g} ps is not a multiple of stepSize {step_size * 1000:g} fs; "
+            f"use stepSize={fitting:.10g}*femtoseconds or frameInterval={count * step_size:.10g}*picoseconds"
+        )
+    return count

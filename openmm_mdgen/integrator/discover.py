@@ -1,0 +1,84 @@
+"""Finding the Context and Simulation that hold an integrator, and reporters that ask between frames.
+
+OpenMM gives an Integrator no route to its Context; the garbage collector knows every object, and asking it costs some
+milliseconds, once.
+"""
+
+import gc
+import warnings
+import weakref
+from typing import Any
+
+import openmm as mm
+from openmm import app
+
+from openmm_mdgen.errors import MDGenError, MDGenWarning
+
+
+def find_context(integrator: mm.Integrator) -> mm.Context:
+    """The Context whose integrator is this very Python object."""
+    for candidate in gc.get_objects():
+        if issubclass(type(candidate), mm.Context) and _integrator_of(candidate) is integrator:
+            return candidate
+    raise MDGenError(
+        "the integrator belongs to no Context that Python can see; make a Simulation or Context with it, "
+        "or call integrator.bind(simulation) before stepping"
+    )
+
+
+def find_simulation(context: mm.Context) -> app.Simulation | None:
+    """The Simulation around a Context, if there is one."""
+    for candidate in gc.get_objects():
+        if issubclass(type(candidate), app.Simulation) and getattr(candidate, "context", None) is context:
+            return candidate
+    return None
+
+
+def _integrator_of(context: mm.Context) -> mm.Integrator | None:
+    """The Python object a Context was made with (None while it is being made)."""
+    return getattr(context, "_integrator", None)
+
+
+class ReporterWatch:
+    """Warns once about each reporter that will ask between two frames.
+
+    Parameters
+    ----------
+    simulation : openmm.app.Simulation
+        Its reporters are looked at whenever `look` is called.
+    """
+
+    def __init__(self, simulation: app.Simulation) -> None:
+        self._simulation = weakref.ref(simulation)
+        self._told: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def look(self, steps_per_frame: int) -> None:
+        """Compare every reporter's next report with the steps at which frames appear."""
+        simulation = self._simulation()
+        if simulation is None:
+            return
+        for reporter in simulation.reporters:
+            if reporter not in self._told:
+                self._look_at(reporter, simulation, steps_per_frame)
+
+    def _look_at(self, reporter: Any, simulation: app.Simulation, steps_per_frame: int) -> None:
+        steps, wants_state = _next_report(reporter, simulation)
+        at = simulation.currentStep + steps
+        if not wants_state or steps <= 0 or at % steps_per_frame == 0:
+            return
+        self._told.add(reporter)
+        fitting = max(1, round(steps / steps_per_frame)) * steps_per_frame
+        warnings.warn(
+            f"{type(reporter).__name__} reports at step {at}, between frames (one every {steps_per_frame} steps), and gets "
+            f"the frame before it again; use a report interval of {fitting} or another multiple of {steps_per_frame}",
+            MDGenWarning,
+            stacklevel=5,
+        )
+
+
+def _next_report(reporter: Any, simulation: app.Simulation) -> tuple[int, bool]:
+    """Steps until a reporter's next report, and whether it looks at the state at all (checkpoints do not)."""
+    report = reporter.describeNextReport(simulation)
+    if isinstance(report, tuple):
+        return report[0], any(report[1:5])
+    return report["steps"], bool(report["include"])

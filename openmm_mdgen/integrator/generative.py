@@ -1,0 +1,297 @@
+"""The Integrator itself: OpenMM's step counting outside, generated frames inside."""
+
+import secrets
+import weakref
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openmm as mm
+from openmm import app, unit
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.integrator import checks, discover
+from openmm_mdgen.integrator.blocks import BlockSource, load_model
+from openmm_mdgen.integrator.placing import FramePlacer, read_positions
+from openmm_mdgen.integrator.state import EXHAUSTED, GeneratorState, StateVariables, fingerprint
+from openmm_mdgen.integrator.velocities import VelocitySource
+
+MOVED = 1e-4
+"""Positions (nm) further than this from the last given frame were set or minimised by the user."""
+
+
+def _in(value: Any, units: unit.Unit) -> float:
+    """A Quantity or a plain number already in `units`, as a float."""
+    return float(value.value_in_unit(units) if unit.is_quantity(value) else value)
+
+
+class GenerativeIntegrator(mm.CustomIntegrator):
+    """An Integrator that advances a Simulation by generated frames instead of by forces.
+
+    A frame appears at every step whose absolute number is a multiple of ``frameInterval / stepSize``; between two of
+    them positions and velocities are held while step count and time go on as ever. Energies are the System's own for
+    the frame.
+
+    Parameters
+    ----------
+    topology : openmm.app.Topology
+        The atoms of the System, as given to ``createSystem``.
+    temperature : openmm.unit.Quantity or float (K), optional
+        At which velocities are drawn; frames are of the model's temperature, which is the default.
+    stepSize : openmm.unit.Quantity or float (ps), optional
+        What one step counts for.
+    frameInterval : openmm.unit.Quantity or float (ps), optional
+        Time between frames, a multiple of `stepSize`.
+    model : str, pathlib.Path or object, optional
+        A bundled name, a weights file, a loaded task, or any `openmm_mdgen.tasks.propagator.Propagator`.
+    seed : int, optional
+        The trajectory is a function of it, the model and the starting positions; drawn at random if left out.
+    device : str, optional
+        Where the network runs ("cpu", "cuda", "mps"); chosen if left out.
+    strict : bool, optional
+        Raise where a temperature unlike the model's would give a warning.
+
+    Raises
+    ------
+    MDGenError
+        For waters, a wrong interval or temperature, an unknown model; on the first step, for a System that does not fit
+        (barostat, thermostat, other atoms), positions unset or NaN, or a molecule outside the model's range.
+
+    Notes
+    -----
+    The generator's state lives in the integrator's variables: checkpoints and State XML hold it, and a resumed or
+    rewound run gives bitwise the same positions on the same machine. Positions set or minimised by the script are
+    conditioned on anew. Bond lengths and angles are taken from the positions at the first frame.
+
+    Not supported: use within a CompoundIntegrator, or after deserialising from XML: the positions become NaN, which
+    reporters refuse to write. Forces do not influence the frames.
+
+    Examples
+    --------
+    >>> integrator = GenerativeIntegrator(pdb.topology, temperature=350*kelvin, stepSize=4*femtoseconds)
+    >>> simulation = Simulation(pdb.topology, system, integrator)
+    """
+
+    def __init__(
+        self,
+        topology: app.Topology,
+        temperature: Any = None,
+        stepSize: Any = 4 * unit.femtoseconds,
+        frameInterval: Any = 10 * unit.picoseconds,
+        model: str | Path | Any = "peptide",
+        seed: int | None = None,
+        device: str | None = None,
+        strict: bool = False,
+    ) -> None:
+        step_size, self._interval = _in(stepSize, unit.picosecond), _in(frameInterval, unit.picosecond)
+        self._steps_per_frame = checks.steps_per_frame(self._interval, step_size)
+        super().__init__(step_size)
+        self._topology = checks.checked_topology(topology)
+        self._strict = strict
+        self._friction = 0.0
+        task = load_model(model, device)
+        self._model_temperature: float | None = getattr(task, "temperature", None)
+        self._source = BlockSource(task, topology, self._interval)
+        if self._source.rebinds:
+            checks.check_solvent(topology)
+            checks.check_interval(self._interval, getattr(task, "intervals", None))
+        self._temperature = self.addGlobalVariable("temperature", self._checked_temperature(temperature))
+        self._variables = StateVariables(self, self._checked_seed(seed))
+        self._add_guard()
+        self._context: weakref.ref[mm.Context] | None = None
+        self._watch: discover.ReporterWatch | None = None
+        self._given: tuple[tuple[int, ...], np.ndarray] | None = None
+
+    def _add_guard(self) -> None:
+        """Let the program, which only runs where Python's `step` is bypassed, make every position infinite.
+
+        That is so after deserialising and in a CompoundIntegrator. The variable, never set, keeps the logarithm from
+        being folded away.
+        """
+        self.addGlobalVariable("driven_by_python", 0.0)
+        self.addComputePerDof("x", "x + log(driven_by_python)")
+
+    # ---- stepping
+
+    def step(self, steps: int) -> None:
+        """Advance by `steps` steps; frames that fall due on the way are generated.
+
+        Parameters
+        ----------
+        steps : int
+            As for any Integrator.
+        """
+        context = self._bound_context()
+        step_size = self.getStepSize().value_in_unit(unit.picosecond)
+        count = context.getStepCount()
+        end = count + steps
+        while count < end:
+            due = count - count % self._steps_per_frame + self._steps_per_frame
+            if due <= end:
+                self._give_frame(context)
+            reached = min(due, end)
+            context.setTime(context.getTime().value_in_unit(unit.picosecond) + (reached - count) * step_size)
+            context.setStepCount(reached)
+            count = reached
+
+    def _give_frame(self, context: mm.Context) -> None:
+        """Put the next frame and its velocities into the Context, and note it in the state."""
+        if self._watch is not None:
+            self._watch.look(self._steps_per_frame)
+        positions = read_positions(context)
+        state = self._state_for_next(context, positions)
+        self._placer.put(context, self._frames(state)[state.index], positions, self.getConstraintTolerance())
+        temperature = self.getGlobalVariable(self._temperature)
+        context.setVelocities(self._velocities.draw(temperature, (state.seed, state.block, state.index)))
+        context.applyVelocityConstraints(self.getConstraintTolerance())
+        state = replace(state, index=state.index + 1)
+        self._variables.write(self, state)
+        self._given = (_frame_key(state), read_positions(context))
+
+    def _state_for_next(self, context: mm.Context, positions: np.ndarray) -> GeneratorState:
+        """The state whose index names the frame to give: in the block, in the next one, or in one from moved positions."""
+        state = self._variables.read(self)
+        if not state.started:
+            reference = self._variables.store(self, "reference", positions)
+            state = replace(state, reference_key=fingerprint(reference), started=1, block=-1)
+            return self._new_block(state, context, positions)
+        self._bind_reference(state)
+        if state.index >= self._source.n_frames or self._was_moved(state, context, positions):
+            return self._new_block(state, context, positions)
+        return state
+
+    def _new_block(self, state: GeneratorState, context: mm.Context, positions: np.ndarray) -> GeneratorState:
+        """Anchor the next block at `positions` ((N, 3) nm), as the platform rounds them."""
+        checks.check_forces(context.getSystem())
+        anchor = self._variables.store(self, "anchor", positions)
+        state = replace(state, block=state.block + 1, index=0, anchor_key=fingerprint(anchor))
+        self._bind_reference(state)
+        return state
+
+    def _was_moved(self, state: GeneratorState, context: mm.Context, positions: np.ndarray) -> bool:
+        """Whether `positions` differ from the frame that the state says was given last."""
+        if self._given is None or self._given[0] != _frame_key(state):  # resumed or rewound: give it once more
+            self._placer.put(context, self._frames(state)[state.index - 1], positions, self.getConstraintTolerance())
+            self._given = (_frame_key(state), read_positions(context))
+        return bool(np.abs(positions - self._given[1]).max() > MOVED)
+
+    def _frames(self, state: GeneratorState) -> np.ndarray:
+        """(n_frames, N, 3) nm: the state's block, from memory or generated."""
+        key = _frame_key(state)[:-1]
+        anchor = np.empty((0, 3)) if self._source.holds(key) else self._variables.load(self, "anchor")
+        return self._source.frames(key, anchor, state.seed, state.block)
+
+    def _bind_reference(self, state: GeneratorState) -> None:
+        if not self._source.is_bound_to(state.reference_key):
+            self._source.bind(self._variables.load(self, "reference"), state.reference_key)
+
+    # ---- binding
+
+    def bind(self, simulation: app.Simulation | mm.Context) -> None:
+        """Tie the integrator to its Simulation or Context; done by the first step where it is not done before.
+
+        Parameters
+        ----------
+        simulation : openmm.app.Simulation or openmm.Context
+            The one made with this integrator.
+
+        Raises
+        ------
+        MDGenError
+            When it was made with another integrator, or its System does not fit the topology.
+        """
+        context = simulation if isinstance(simulation, mm.Context) else simulation.context
+        if context.getIntegrator() is not self:
+            raise MDGenError(
+                "bind got a Simulation made with another integrator; give it the one made with this integrator"
+            )
+        system = context.getSystem()
+        checks.check_system(system, self._topology)
+        self._velocities = VelocitySource(system)
+        self._placer = FramePlacer(system)
+        self._context = weakref.ref(context)
+        found = discover.find_simulation(context) if simulation is context else simulation
+        self._watch = None if found is None else discover.ReporterWatch(found)
+
+    def _bound_context(self) -> mm.Context:
+        """The Context, found and checked at the first call."""
+        context = None if self._context is None else self._context()
+        if context is not None and context.getIntegrator() is self:
+            return context
+        context = discover.find_context(self)
+        self.bind(context)
+        self._check_start(context)
+        return context
+
+    def _check_start(self, context: mm.Context) -> None:
+        """Raise at the first step what would otherwise wait for the first frame."""
+        positions = read_positions(context)
+        if not self._variables.read(self).started:
+            self._source.bind(positions, fingerprint(positions))
+        if self._watch is not None:
+            self._watch.look(self._steps_per_frame)
+
+    # ---- what scripts ask of a Langevin integrator
+
+    def setStepSize(self, size: Any) -> None:
+        """Change what a step counts for; frames keep their interval."""
+        step_size = _in(size, unit.picosecond)
+        self._steps_per_frame = checks.steps_per_frame(self._interval, step_size)
+        super().setStepSize(step_size)
+
+    def getFrameInterval(self) -> unit.Quantity:
+        """Time between frames."""
+        return self._interval * unit.picosecond
+
+    def getTemperature(self) -> unit.Quantity:
+        """The temperature at which velocities are drawn."""
+        return self.getGlobalVariable(self._temperature) * unit.kelvin
+
+    def setTemperature(self, temp: Any) -> None:
+        """Draw velocities at another temperature from the next frame on; warns where the model's differs."""
+        self.setGlobalVariable(self._temperature, self._checked_temperature(temp))
+
+    def getFriction(self) -> unit.Quantity:
+        """The friction last set; it has no effect, since the model's own dynamics are generated."""
+        return self._friction / unit.picosecond
+
+    def setFriction(self, coeff: Any) -> None:
+        """Accept a friction so that scripts run; it has no effect."""
+        self._friction = _in(coeff, unit.picosecond**-1)
+
+    def getRandomNumberSeed(self) -> int:
+        """The generator's seed."""
+        return self._variables.read(self).seed
+
+    def setRandomNumberSeed(self, seed: int) -> None:
+        """Seed the generator from the next frame on; 0 draws a seed at random, as everywhere in OpenMM."""
+        state = self._variables.read(self)
+        self._variables.write(self, replace(state, seed=self._checked_seed(seed or None), index=EXHAUSTED))
+
+    def _checked_temperature(self, temperature: Any) -> float:
+        if temperature is None:
+            if self._model_temperature is None:
+                raise MDGenError("the model names no temperature; give one, as temperature=350*kelvin")
+            return self._model_temperature
+        kelvin = _in(temperature, unit.kelvin)
+        checks.check_temperature(kelvin, self._model_temperature, self._strict)
+        return kelvin
+
+    @staticmethod
+    def _checked_seed(seed: int | None) -> int:
+        if seed is None:
+            return secrets.randbits(31)
+        if not 0 <= seed < 2**63:
+            raise MDGenError(f"seed {seed} is outside 0 to 2**63 - 1; choose one inside")
+        return int(seed)
+
+    def __getstate__(self) -> str:
+        raise MDGenError(
+            "a GenerativeIntegrator cannot be pickled; construct it anew and load a checkpoint or State XML"
+        )
+
+
+def _frame_key(state: GeneratorState) -> tuple[int, ...]:
+    """Names the block, and as the last item how many of its frames were given."""
+    return state.seed, state.block, state.anchor_key, state.reference_key, state.index

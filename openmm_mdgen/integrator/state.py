@@ -1,0 +1,99 @@
+"""Generator state kept in an OpenMM integrator's own variables, so that it rides in checkpoints and State XML."""
+
+import hashlib
+from dataclasses import astuple, dataclass, fields
+
+import numpy as np
+import openmm as mm
+
+_BITS = 24  # a single-precision platform keeps integers below 2**24 exactly
+_WORDS = {"seed": 3, "block": 2, "index": 1, "anchor_key": 2, "reference_key": 2, "started": 1}
+_PREFIX = "mdgen_"
+
+EXHAUSTED = 2**_BITS - 1
+"""An index past any block's end: the next frame due starts a new block."""
+
+
+@dataclass(frozen=True)
+class GeneratorState:
+    """Where a generated trajectory stands.
+
+    Attributes
+    ----------
+    seed : int
+        The user's seed, 0 <= seed < 2**63.
+    block : int
+        Number of the block being given.
+    index : int
+        Frames of that block already given.
+    anchor_key, reference_key : int
+        48-bit fingerprints of the per-DOF variables ``anchor`` and ``reference``.
+    started : int
+        1 once a first block was begun.
+    """
+
+    seed: int
+    block: int = 0
+    index: int = EXHAUSTED
+    anchor_key: int = 0
+    reference_key: int = 0
+    started: int = 0
+
+
+class StateVariables:
+    """The global and per-DOF variables of a CustomIntegrator that hold a `GeneratorState` and its two geometries.
+
+    Parameters
+    ----------
+    integrator : openmm.CustomIntegrator
+        Gets the variables added; must not be bound to a Context yet.
+    seed : int
+        First value of the state's seed.
+    """
+
+    def __init__(self, integrator: mm.CustomIntegrator, seed: int) -> None:
+        self._globals = [
+            integrator.addGlobalVariable(f"{_PREFIX}{field.name}_{word}", 0.0)
+            for field in fields(GeneratorState)
+            for word in range(_WORDS[field.name])
+        ]
+        for name in ("anchor", "reference"):
+            integrator.addPerDofVariable(_PREFIX + name, 0.0)
+        self.write(integrator, GeneratorState(seed))
+
+    def read(self, integrator: mm.CustomIntegrator) -> GeneratorState:
+        """The state as the integrator's Context holds it."""
+        words = [round(integrator.getGlobalVariable(index)) for index in self._globals]
+        values = []
+        for field in fields(GeneratorState):
+            count = _WORDS[field.name]
+            values.append(sum(word << (_BITS * place) for place, word in enumerate(words[:count])))
+            words = words[count:]
+        return GeneratorState(*values)
+
+    def write(self, integrator: mm.CustomIntegrator, state: GeneratorState) -> None:
+        """Store a state."""
+        words = [
+            (value >> (_BITS * place)) & (2**_BITS - 1)
+            for field, value in zip(fields(GeneratorState), astuple(state), strict=True)
+            for place in range(_WORDS[field.name])
+        ]
+        for index, word in zip(self._globals, words, strict=True):
+            integrator.setGlobalVariable(index, float(word))
+
+    @staticmethod
+    def store(integrator: mm.CustomIntegrator, name: str, positions: np.ndarray) -> np.ndarray:
+        """Keep (N, 3) nm under ``anchor`` or ``reference``; returns it as rounded by the platform."""
+        integrator.setPerDofVariableByName(_PREFIX + name, positions)
+        return StateVariables.load(integrator, name)
+
+    @staticmethod
+    def load(integrator: mm.CustomIntegrator, name: str) -> np.ndarray:
+        """The (N, 3) nm geometry kept under ``anchor`` or ``reference``."""
+        return np.array(integrator.getPerDofVariableByName(_PREFIX + name), dtype=np.float64)
+
+
+def fingerprint(positions: np.ndarray) -> int:
+    """48 bits of the SHA-256 digest of (N, 3) float64 positions."""
+    digest = hashlib.sha256(np.ascontiguousarray(positions, dtype="<f8").tobytes()).digest()
+    return int.from_bytes(digest[:6], "little")
