@@ -49,11 +49,11 @@ def check_solvent(topology: app.Topology) -> None:
     ions = sum(name in _IONS for name in names)
     if waters + ions:
         raise MDGenError(
-            f"the topology holds {waters} waters and {ions} ions, and the model's solvent is implicit; before createSystem "
-            "add `modeller = Modeller(pdb.topology, pdb.positions)`, `modeller.deleteWater()` and `modeller.delete([r for r "
-            "in modeller.topology.residues() if len(list(r.atoms())) == 1])`, go on with modeller.topology and "
-            'modeller.positions, ForceField("amber14-all.xml", "implicit/obc2.xml") and nonbondedMethod=NoCutoff, and drop '
-            "the barostat (examples/from_solvated.py)"
+            f"the topology holds {waters} waters and {ions} ions, and the model's solvent is implicit; before "
+            "createSystem add `modeller = Modeller(pdb.topology, pdb.positions)`, `modeller.deleteWater()` and "
+            "`modeller.delete([r for r in modeller.topology.residues() if len(list(r.atoms())) == 1])`, go on with "
+            'modeller.topology and modeller.positions, ForceField("amber14-all.xml", "implicit/obc2.xml") and '
+            "nonbondedMethod=NoCutoff, and drop the barostat (examples/from_solvated.py)"
         )
 
 
@@ -63,8 +63,8 @@ def check_forces(system: mm.System) -> None:
         name = type(force).__name__
         if any(coupling in name for coupling in _COUPLINGS):
             raise MDGenError(
-                f"the System holds a {name}, which generated frames cannot obey: volume and temperature are the model's; "
-                f"remove the line `system.addForce({name}(...))`"
+                f"the System holds a {name}, which generated frames cannot obey: volume and temperature are the "
+                f"model's; remove the line `system.addForce({name}(...))`"
             )
 
 
@@ -87,14 +87,14 @@ def check_system(system: mm.System, topology: app.Topology) -> None:
         found = masses[[atom.index for atom in group]]
         if np.all(found > 0) and abs(found.sum() - expected) > _MASS_TOLERANCE:
             raise MDGenError(
-                f"atom {heavy.index} ({heavy.name} of {heavy.residue.name}{heavy.residue.id}) weighs {found.sum():.2f} amu "
-                f"with its hydrogens in the System and {expected:.2f} in the Topology; give GenerativeIntegrator the "
-                "topology that createSystem was called with"
+                f"atom {heavy.index} ({heavy.name} of {heavy.residue.name}{heavy.residue.id}) weighs {found.sum():.2f} "
+                f"amu with its hydrogens in the System and {expected:.2f} in the Topology; give GenerativeIntegrator "
+                "the topology that createSystem was called with"
             )
     if system.usesPeriodicBoundaryConditions():
         warnings.warn(
-            "the System is periodic, and generated frames know no box: energies are the System's own for each frame, with "
-            "its images; use nonbondedMethod=NoCutoff and an implicit solvent for energies of the model's ensemble",
+            "the System is periodic, and generated frames know no box: energies are the System's own for each frame, "
+            "with its images; use nonbondedMethod=NoCutoff and an implicit solvent for energies of the model's ensemble",
             MDGenWarning,
             stacklevel=2,
         )
@@ -126,7 +126,8 @@ def check_temperature(temperature: float, of_model: float | None, strict: bool) 
         return
     message = (
         f"temperature {temperature:g} K is not the model's {of_model:g} K: frames are of the model's ensemble at "
-        f"{of_model:g} K, velocities are drawn at {temperature:g} K; use temperature={of_model:g}*kelvin for one ensemble"
+        f"{of_model:g} K, velocities are drawn at {temperature:g} K; use temperature={of_model:g}*kelvin for one "
+        "ensemble"
     )
     if strict:
         raise MDGenError(message)

@@ -150,7 +150,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
         self._given = (_frame_key(state), read_positions(context))
 
     def _state_for_next(self, context: mm.Context, positions: np.ndarray) -> GeneratorState:
-        """The state whose index names the frame to give: in the block, in the next one, or in one from moved positions."""
+        """The state whose index names the frame to give: in the block, in the next, or in one from moved positions."""
         state = self._variables.read(self)
         if not state.started:
             reference = self._variables.store(self, "reference", positions)
