@@ -68,9 +68,7 @@ def load_pair(data: Path, generated: Path, discard: int) -> Pair:
     return Pair(data.name, topology, md, frames, dt)
 
 
-def length_scores(
-    md: Sequence[np.ndarray], reference: np.ndarray, columns: np.ndarray, dt: float
-) -> list[list[float]]:
+def length_scores(md: Sequence[np.ndarray], reference: np.ndarray, columns: np.ndarray, dt: float) -> list[list[float]]:
     """[ns, distance] of MD of growing length: prefixes of single replicas, then several replicas; means over choices."""
     n = len(md[0])
     rng, rows = np.random.default_rng(0), []
