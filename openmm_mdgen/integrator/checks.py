@@ -94,7 +94,7 @@ def check_system(system: mm.System, topology: app.Topology) -> None:
     if system.usesPeriodicBoundaryConditions():
         warnings.warn(
             "the System is periodic, and generated frames know no box: energies are the System's own for each frame, "
-            "with its images; use nonbondedMethod=NoCutoff and an implicit solvent for energies of the model's ensemble",
+            "with its images; use nonbondedMethod=NoCutoff and an implicit solvent for those of the model's ensemble",
             MDGenWarning,
             stacklevel=2,
         )

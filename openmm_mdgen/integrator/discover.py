@@ -70,7 +70,8 @@ class ReporterWatch:
         fitting = max(1, round(steps / steps_per_frame)) * steps_per_frame
         warnings.warn(
             f"{type(reporter).__name__} reports at step {at}, between frames (one every {steps_per_frame} steps), and "
-            f"gets the frame before it again; use a report interval of {fitting} or another multiple of {steps_per_frame}",
+            f"gets the frame before it again; use a report interval of {fitting} or another multiple of "
+            f"{steps_per_frame}",
             MDGenWarning,
             stacklevel=5,
         )
