@@ -1,0 +1,240 @@
+"""Frames of a chained trajectory, made block by block when they are asked for, and kept for a while."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import tempfile
+import threading
+import warnings
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.tasks.propagator import Propagator, block_seed
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One block of frames.
+
+    Attributes
+    ----------
+    frames : numpy.ndarray
+        (T, N, 3) Å, float32: what a Timestep holds.
+    last : numpy.ndarray
+        (N, 3) Å, float64: the last frame unrounded, from which the next block starts.
+    """
+
+    frames: np.ndarray
+    last: np.ndarray
+
+    def checksum(self) -> str:
+        """SHA-256 of the float32 frames."""
+        return hashlib.sha256(np.ascontiguousarray(self.frames, dtype="<f4").tobytes()).hexdigest()
+
+
+class BlockFolder:
+    """Finished blocks on disk, safe under several readers: a file is complete before it has its name.
+
+    Parameters
+    ----------
+    folder : path
+        Made if absent. It may be deleted at any time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def load(self, index: int) -> Block | None:
+        """The stored block, or None where there is none or it is damaged."""
+        try:
+            with np.load(self._path(index)) as file:
+                return Block(frames=file["frames"], last=file["last"])
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+            return None
+
+    def save(self, index: int, block: Block) -> None:
+        """Store a block; a full or read-only disk costs a warning, not the trajectory."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self.folder, prefix=".block-", suffix=".tmp")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    np.savez(file, frames=block.frames, last=block.last)
+                os.replace(name, self._path(index))
+            except BaseException:
+                os.unlink(name)
+                raise
+        except OSError as error:
+            warnings.warn(
+                f"block {index} was not cached in {self.folder} ({error.strerror}); free space or choose another cache",
+                MDGenWarning,
+                stacklevel=2,
+            )
+
+    def _path(self, index: int) -> Path:
+        return self.folder / f"{index:08d}.npz"
+
+
+class Blocks:
+    """A trajectory of chained blocks with random access.
+
+    Block k is ``propagator.next_block(anchor_k, block_seed(seed, k, replica))``; anchor 0 is the start and anchor k + 1
+    the last frame of block k, unrounded. Anchors are kept for good (24 bytes per atom and block), of the blocks those
+    `n_kept` that were used last: any order of access gives the same bits, and reaching block k the first time costs one
+    call of the propagator for every block before it.
+
+    Parameters
+    ----------
+    load_propagator : callable
+        Returns the propagator; called at most once per process, when a block must be made.
+    start : numpy.ndarray
+        (N, 3) Å.
+    seed, replica : int
+        See `openmm_mdgen.tasks.propagator.block_seed`.
+    expected : str, optional
+        Checksum that block 0 had where the trajectory was first made; another one brings a warning.
+    cache : path, optional
+        Folder for finished blocks. Blocks of machines that make different frames are kept apart.
+    n_kept : int, optional
+        Blocks held in memory.
+
+    Examples
+    --------
+    >>> blocks = Blocks(lambda: propagator, start, seed=7)
+    >>> blocks.frame(12_345)  # (N, 3) float32
+    """
+
+    def __init__(
+        self,
+        load_propagator: Callable[[], Propagator],
+        start: np.ndarray,
+        seed: int,
+        *,
+        replica: int = 0,
+        expected: str = "",
+        cache: Path | None = None,
+        n_kept: int = 16,
+    ) -> None:
+        self._load_propagator = load_propagator
+        self._seed, self._replica, self._expected = seed, replica, expected
+        self._cache, self._n_kept = cache, n_kept
+        self._anchors = [np.array(start, dtype=np.float64)]  # of blocks 0, 1, ... as far as they are known
+        self._length: int | None = None
+        self._first = ""
+        self._host = platform.node()
+        self._start_process()
+
+    def _start_process(self) -> None:
+        self._kept: OrderedDict[int, Block] = OrderedDict()
+        self._propagator: Propagator | None = None
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key not in ("_kept", "_propagator", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._start_process()
+        if self._host != platform.node():  # another machine may make other frames: check before the first one
+            self._expected, self._first, self._host = self._first or self._expected, "", platform.node()
+
+    @property
+    def length(self) -> int:
+        """Frames per block."""
+        if self._length is None:
+            self._length = int(self._loaded().n_frames)
+        return self._length
+
+    def frame(self, index: int) -> np.ndarray:
+        """(N, 3) float32 Å: frame `index` of the chain, from 0; read-only."""
+        block, place = divmod(index, self.length)
+        return self.block(block)[place]
+
+    def block(self, index: int) -> np.ndarray:
+        """(T, N, 3) float32 Å: the frames of one block; read-only."""
+        with self._lock:
+            for earlier in range(len(self._anchors) - 1, index):
+                self._finished(earlier)
+            return self._finished(index).frames
+
+    def first_checksum(self) -> str:
+        """Checksum of block 0 as this machine makes it; warns where another one was expected."""
+        with self._lock:
+            if not self._first:
+                self._keep(0, self._made(0))
+            return self._first
+
+    def _finished(self, index: int) -> Block:
+        block = self._kept.get(index)
+        if block is None:
+            block = self._stored_or_made(index)
+            self._keep(index, block)
+        self._kept.move_to_end(index)
+        return block
+
+    def _stored_or_made(self, index: int) -> Block:
+        if self._cache is None or index == 0:
+            return self._made(index)
+        folder = BlockFolder(self._cache / self._key())
+        block = folder.load(index)
+        if block is None or block.last.shape != self._anchors[0].shape:
+            block = self._made(index)
+            folder.save(index, block)
+        return block
+
+    def _made(self, index: int) -> Block:
+        if index and not self._first:
+            self.first_checksum()
+        start = self._anchors[index]
+        frames = self._loaded().next_block(start.copy(), block_seed(self._seed, index, self._replica))
+        block = _checked(frames, (self.length, *start.shape))
+        if index == 0:
+            self._note_first(block)
+        return block
+
+    def _note_first(self, block: Block) -> None:
+        self._first = block.checksum()
+        if self._expected and self._expected != self._first:
+            warnings.warn(
+                "this machine makes other frames than the one the trajectory was first made on (the checksums of the "
+                "first block differ); to have the same frames everywhere, write them there with 'openmm-mdgen freeze'",
+                MDGenWarning,
+                stacklevel=2,
+            )
+
+    def _keep(self, index: int, block: Block) -> None:
+        block.frames.flags.writeable = False
+        if index + 1 == len(self._anchors):
+            self._anchors.append(block.last)
+        self._kept[index] = block
+        while len(self._kept) > self._n_kept:
+            self._kept.popitem(last=False)
+
+    def _key(self) -> str:
+        """Name of this trajectory's folder in the cache."""
+        start = hashlib.sha256(self._anchors[0].tobytes()).hexdigest()
+        text = f"{self.first_checksum()}:{start}:{self._seed}:{self._replica}:{self.length}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def _loaded(self) -> Propagator:
+        if self._propagator is None:
+            self._propagator = self._load_propagator()
+        return self._propagator
+
+
+def _checked(frames: np.ndarray, shape: tuple[int, ...]) -> Block:
+    frames = np.asarray(frames, dtype=np.float64)
+    if frames.shape != shape:
+        raise MDGenError(f"the model returned frames of shape {frames.shape}, expected {shape}; correct its next_block")
+    if not np.isfinite(frames).all():
+        raise MDGenError("the model returned NaN or infinite positions; start from other coordinates or another seed")
+    return Block(frames=frames.astype(np.float32), last=frames[-1].copy())
