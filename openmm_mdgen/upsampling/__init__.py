@@ -1,0 +1,1 @@
+"""Trajectories made finer: original frames as they were, the frames between made by a model."""

@@ -1,0 +1,117 @@
+"""Gaps of molecules: rigid motion taken out, the inside filled, the rigid motion put back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.tasks.gap import GapFiller
+from openmm_mdgen.upsampling.rotation import centroids, interpolate_rotations, rotate, superposition
+
+
+def fractions(factor: int) -> np.ndarray:
+    """(factor - 1,) places of the new frames in a gap, 0 and 1 being its key frames."""
+    return np.arange(1, factor) / factor
+
+
+class LinearGapFiller:
+    """Straight lines between superposed key frames: the machinery without a network.
+
+    Parameters
+    ----------
+    factor
+        New frames per key frame, the key frame included.
+
+    Examples
+    --------
+    >>> LinearGapFiller(2).fill(np.array([[[0.0, 0, 0]], [[1.0, 0, 0]]]), seeds=[0])
+    array([[[[0.5, 0. , 0. ]]]])
+    """
+
+    content_hash = "linear"
+
+    def __init__(self, factor: int) -> None:
+        self.factor = factor
+
+    def fill(self, key_frames: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
+        """(G + 1, N, 3) Å -> (G, M - 1, N, 3) Å; the seeds are not used."""
+        place = fractions(self.factor)[:, None, None]
+        return (1 - place) * key_frames[:-1, None] + place * key_frames[1:, None]
+
+
+class Gaps:
+    """The gaps of one molecule, or of several alike, each with rigid motion of its own.
+
+    Key frames are superposed one on the other by the weighted atoms; `filler` makes the inside; rotation (slerp) and
+    translation between key frames are put back.
+
+    Parameters
+    ----------
+    filler
+        Makes the internal motion. It is handed one molecule; only `LinearGapFiller` is handed several, one after the
+        other along the atom axis.
+    factor
+        New frames per key frame, the key frame included.
+    weights
+        (n,) weights for the superposition, the same for each molecule: 1 for heavy atoms and 0 for hydrogens, say.
+    """
+
+    def __init__(self, filler: GapFiller, factor: int, weights: np.ndarray) -> None:
+        self.filler = filler
+        self.factor = factor
+        self.weights = weights
+
+    def fill(self, key_frames: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
+        """Frames between whole key frames in the user's orientation: (G + 1, R, n, 3) -> (G, M - 1, R * n, 3), Å."""
+        n_frames, n_molecules, n, _ = key_frames.shape
+        centres = centroids(key_frames, self.weights)
+        rotations, superposed = superpose_chain(key_frames - centres[:, :, None], self.weights)
+        inside = self._inside(superposed.reshape(n_frames, -1, 3), seeds)
+        place = fractions(self.factor)
+        back = _turned_back(rotations, place)
+        moved = centres[:-1, None] + place[:, None, None] * (centres[1:] - centres[:-1])[:, None]
+        inside = inside.reshape(n_frames - 1, self.factor - 1, n_molecules, n, 3)
+        return (rotate(back, inside) + moved[..., None, :]).reshape(n_frames - 1, self.factor - 1, -1, 3)
+
+    def _inside(self, superposed: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
+        frames = np.asarray(self.filler.fill(superposed, seeds), dtype=np.float64)
+        wanted = (len(superposed) - 1, self.factor - 1, *superposed.shape[1:])
+        if frames.shape != wanted:
+            raise MDGenError(
+                f"the gap filler gave frames of shape {frames.shape}, {wanted} were asked for; "
+                f"make it fill {self.factor - 1} frames per gap"
+            )
+        return frames
+
+
+def superpose_chain(centred: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Superpose each frame on the one before it, the first staying as it is.
+
+    Parameters
+    ----------
+    centred
+        (F, ..., n, 3) Å.
+    weights
+        (n,).
+
+    Returns
+    -------
+    tuple
+        (F, ..., 3, 3) rotations and (F, ..., n, 3) rotated positions.
+    """
+    steps = superposition(centred[1:], centred[:-1], weights)
+    rotations = np.empty((*centred.shape[:-2], 3, 3))
+    rotations[0] = np.eye(3)
+    for k, step in enumerate(steps):
+        rotations[k + 1] = rotations[k] @ step
+    return rotations, rotate(rotations, centred)
+
+
+def _turned_back(rotations: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """(G + 1, R, 3, 3) rotations into the common orientation -> (G, M - 1, R, 3, 3) back from it inside each gap."""
+    inverse = np.swapaxes(rotations, -1, -2)
+    first, last = (part.reshape(-1, 3, 3) for part in (inverse[:-1], inverse[1:]))
+    back = interpolate_rotations(first, last, place)
+    return np.moveaxis(back.reshape(*inverse[:-1].shape[:2], len(place), 3, 3), 2, 1)

@@ -1,0 +1,101 @@
+"""Which atoms move together: molecules of an MDAnalysis group, their bonds and their superposition weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from MDAnalysis import AtomGroup
+from MDAnalysis.lib.distances import self_capped_distance
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from openmm_mdgen.naming import atom_to_element
+
+PROTEIN = "protein or resname ACE NME NMA NH2 NHE"
+_LONGEST = {"heavy": 1.95, "sulphur": 2.3, "hydrogen": 1.3}  # Å, of a bond
+
+
+def elements(atoms: AtomGroup) -> np.ndarray:
+    """(N,) element symbols, read off the names where the topology has none."""
+    if not hasattr(atoms, "names"):
+        return np.full(len(atoms), "X")
+    known = atoms.elements if hasattr(atoms, "elements") else [""] * len(atoms)
+    return np.array([atom_to_element(name, element) for name, element in zip(atoms.names, known, strict=True)])
+
+
+def superposition_weights(symbols: np.ndarray) -> np.ndarray:
+    """(n,) 1 for heavy atoms and 0 for hydrogens; all 1 in a molecule of fewer than three heavy atoms."""
+    heavy = symbols != "H"
+    return np.where(heavy, 1.0, 0.0) if heavy.sum() >= 3 else np.ones(len(symbols))
+
+
+def bond_pairs(atoms: AtomGroup) -> np.ndarray:
+    """(B, 2) bonds as places in the group: those of the topology, completed by distance where it leaves atoms bare."""
+    listed = _listed_bonds(atoms)
+    if len(atoms) < 2 or len(np.unique(listed)) == len(atoms):
+        return listed
+    return np.unique(
+        np.concatenate([listed, guessed_bonds(atoms.positions, elements(atoms), atoms.dimensions)]), axis=0
+    )
+
+
+def _listed_bonds(atoms: AtomGroup) -> np.ndarray:
+    if not hasattr(atoms.universe._topology, "bonds"):
+        return np.empty((0, 2), dtype=int)
+    place = np.full(len(atoms.universe.atoms), -1)
+    place[atoms.indices] = np.arange(len(atoms))
+    pairs = place[np.asarray(atoms.bonds.indices, dtype=int).reshape(-1, 2)]
+    return np.unique(np.sort(pairs[(pairs >= 0).all(1)], axis=1), axis=0)
+
+
+def guessed_bonds(positions: np.ndarray, symbols: np.ndarray, dimensions: np.ndarray | None) -> np.ndarray:
+    """Pairs close enough for a bond, over the periodic box too.
+
+    Parameters
+    ----------
+    positions
+        (N, 3) Å.
+    symbols
+        (N,) element symbols.
+    dimensions
+        (6,) box lengths in Å and angles in degrees, or None.
+    """
+    pairs, lengths = self_capped_distance(positions, max_cutoff=_LONGEST["sulphur"], min_cutoff=0.3, box=dimensions)
+    is_hydrogen, is_sulphur = symbols[pairs] == "H", symbols[pairs] == "S"
+    limit = np.where(is_sulphur.any(1), _LONGEST["sulphur"], _LONGEST["heavy"])
+    limit = np.where(is_hydrogen.any(1), _LONGEST["hydrogen"], limit)
+    return np.asarray(pairs[(lengths < limit) & ~is_hydrogen.all(1)], dtype=int)
+
+
+def molecules(atoms: AtomGroup, bonds: np.ndarray) -> list[np.ndarray]:
+    """Places in the group of each molecule's atoms: joined by bonds and residues, or segments where no bond is known."""
+    if not len(bonds):
+        return _runs(atoms.segindices)
+    first_of_residue = np.unique(atoms.resindices, return_index=True, return_inverse=True)
+    mates = np.stack([np.arange(len(atoms)), first_of_residue[1][first_of_residue[2]]], axis=1)
+    edges = np.concatenate([bonds, mates])
+    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(len(atoms), len(atoms)))
+    return _runs(connected_components(graph, directed=False)[1])
+
+
+def residues(atoms: AtomGroup) -> list[np.ndarray]:
+    """Places in the group of each residue's atoms."""
+    return _runs(atoms.resindices)
+
+
+def _runs(labels: np.ndarray) -> list[np.ndarray]:
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(labels) else []
+
+
+def alike(places: Iterable[np.ndarray], symbols: np.ndarray, largest: int = 20_000) -> list[np.ndarray]:
+    """Stack molecules of equal superposition weights: list of (R, n), at most about `largest` atoms each."""
+    kinds: dict[bytes, list[np.ndarray]] = {}
+    for molecule in places:
+        kinds.setdefault(superposition_weights(symbols[molecule]).tobytes(), []).append(molecule)
+    stacks = []
+    for members in kinds.values():
+        per_stack = max(1, largest // len(members[0]))
+        stacks += [np.stack(members[k : k + per_stack]) for k in range(0, len(members), per_stack)]
+    return stacks
