@@ -10,21 +10,20 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar
 
+from MDAnalysis import Universe
 from MDAnalysis.coordinates.base import ReaderBase, WriterBase
-from MDAnalysis.coordinates.DCD import DCDWriter
-from MDAnalysis.coordinates.PDB import PDBWriter
 from MDAnalysis.coordinates.timestep import Timestep
-from MDAnalysis.core._get_readers import get_writer_for
 from MDAnalysis.lib.util import store_init_arguments
 
 from openmm_mdgen.blocks import Blocks
+from openmm_mdgen.bound_model import BoundModel
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.recipe import Recipe
 from openmm_mdgen.recipe_file import library_versions, read_n_atoms, read_recipe
-from openmm_mdgen.recipe_topology import MDGenParser
-from openmm_mdgen.tasks.propagator import Propagator
+from openmm_mdgen.recipe_topology import MDGenParser, recipe_to_topology
+from openmm_mdgen.writing import frame_writer
 
-__all__ = ["MDGenParser", "MDGenReader", "frame_writer"]
+__all__ = ["MDGenParser", "MDGenReader", "recipe_to_universe"]
 
 
 def _one_torch_thread() -> None:
@@ -36,58 +35,6 @@ def _one_torch_thread() -> None:
 
 if hasattr(os, "register_at_fork"):  # absent on Windows, where nothing forks
     os.register_at_fork(after_in_child=_one_torch_thread)
-
-
-class BoundModel:
-    """The propagator of a recipe, loaded when first called for; only the recipe is pickled.
-
-    Parameters
-    ----------
-    recipe
-        What to load.
-    model
-        Used instead of the recipe's model; its content must be the same.
-    device
-        As for `openmm_mdgen.checkpoint.load_task`; default: the CPU for a recipe made there, else the best there is.
-    """
-
-    def __init__(self, recipe: Recipe, model: Any = None, device: str | None = None) -> None:
-        self.recipe = recipe
-        self.model = recipe.model if model is None else model
-        self.device = device or ("cpu" if recipe.origin.device == "cpu" else None)
-        self._task: Any = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_task": None}
-
-    def __call__(self) -> Propagator:
-        """The propagator, bound to the recipe's structure and interval."""
-        task = self.task
-        if hasattr(task, "bind"):
-            return task.bind(self.recipe.load_structure(), self.recipe.interval)
-        return task
-
-    @property
-    def task(self) -> Any:
-        """What `load_task` gives, checked against the recipe.
-
-        Raises
-        ------
-        MDGenError
-            If the model is not the one that the recipe was written with.
-        """
-        if self._task is None:
-            from openmm_mdgen.checkpoint import load_task  # brings torch: only where frames are made
-
-            task = load_task(self.model, self.device)
-            expected, found = self.recipe.origin.model_hash, getattr(task, "content_hash", "")
-            if expected and found != expected:
-                raise MDGenError(
-                    f"model {self.model!r} has content {found[:12] or 'unknown'}, the recipe was written with "
-                    f"{expected[:12]}; install the version that it names, pass it by model=, or write the recipe again"
-                )
-            self._task = task
-        return self._task
 
 
 class MDGenReader(ReaderBase):
@@ -174,9 +121,14 @@ class MDGenReader(ReaderBase):
         return read_n_atoms(filename)
 
     @property
+    def task(self) -> Any:
+        """The loaded model: its name, temperature and ranges."""
+        return self._bound.task
+
+    @property
     def recipe(self) -> Recipe:
         """The recipe, with what is known of the frames made here; for `openmm_mdgen.recipe_file.write_recipe`."""
-        task = self._bound.task
+        task = self.task
         origin = replace(
             self._recipe.origin,
             model_hash=getattr(task, "content_hash", ""),
@@ -211,44 +163,24 @@ class MDGenReader(ReaderBase):
         return self._read_frame(self.ts.frame + 1)
 
 
-def frame_writer(
-    filename: str | PathLike[str], n_atoms: int, dt: float, first_time: float | None = None, **kwargs: Any
-) -> WriterBase:
-    """A writer of several frames whose files carry the right times, for any format that MDAnalysis writes.
+def recipe_to_universe(recipe: Recipe | str | PathLike[str], **reader: Any) -> Universe:
+    """A Universe of a recipe alone: its atoms and its frames.
 
     Parameters
     ----------
-    filename
-        The extension says which format.
-    n_atoms
-        Atoms per frame.
-    dt
-        Picoseconds between frames.
-    first_time
-        Time of the first frame in ps; default ``dt``. DCD headers hold it as whole multiples of `dt`; formats that
-        store a time per frame take it from the Timestep.
+    recipe
+        Path of a ``.mdgen`` file, or a `Recipe`.
+    reader
+        ``model``, ``device`` and ``cache`` of `MDGenReader`.
 
     Raises
     ------
     MDGenError
-        If the extension is not one of a trajectory format.
+        If the recipe, its files or its model cannot be used.
 
     Examples
     --------
-    >>> with frame_writer("out.dcd", u.atoms.n_atoms, dt=10.0) as writer:
-    ...     for _ in u.trajectory:
-    ...         writer.write(u.atoms)
+    >>> universe = recipe_to_universe("pep.mdgen", cache="blocks/")
     """
-    try:
-        writer = get_writer_for(str(filename), format=kwargs.pop("format", None), multiframe=True)
-    except (TypeError, ValueError) as error:
-        raise MDGenError(
-            f"{str(filename)!r} has no extension of a trajectory format that MDAnalysis writes; use .dcd, .xtc, .trr, "
-            ".nc, .xyz or .pdb"
-        ) from error
-    if issubclass(writer, DCDWriter):
-        istart = round((dt if first_time is None else first_time) / dt)
-        return writer(str(filename), n_atoms=n_atoms, **({"dt": dt, "istart": istart} | kwargs))
-    if issubclass(writer, PDBWriter):
-        kwargs.pop("dt", None)
-    return writer(str(filename), n_atoms=n_atoms, **kwargs)
+    known = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    return Universe(recipe_to_topology(known), recipe if isinstance(recipe, Recipe) else str(recipe), **reader)

@@ -37,13 +37,22 @@ class MDGenParser(TopologyReaderBase):
     def parse(self, **kwargs: Any) -> Topology:
         """Topology over the recipe's atoms."""
         recipe = self.filename if isinstance(self.filename, Recipe) else read_recipe(self.filename)
-        structure = recipe.load_structure()
-        if isinstance(recipe.structure, Path):
-            topology = _parsed(recipe.structure)
-            if topology is not None and topology.n_atoms == len(structure.names):
-                if tuple(topology.names.values) == structure.names:
-                    return topology
-        return structure_to_topology(structure)
+        return recipe_to_topology(recipe)
+
+
+def recipe_to_topology(recipe: Recipe) -> Topology:
+    """MDAnalysis topology of a recipe's atoms; see `MDGenParser`.
+
+    Raises
+    ------
+    MDGenError
+        If the structure file is missing or has changed.
+    """
+    structure = recipe.load_structure()
+    topology = _parsed(recipe.structure) if isinstance(recipe.structure, Path) else None
+    if topology is not None and tuple(topology.names.values) == structure.names:
+        return topology
+    return structure_to_topology(structure)
 
 
 def structure_to_topology(structure: Structure) -> Topology:

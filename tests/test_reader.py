@@ -10,11 +10,13 @@ from MDAnalysis.transformations import fit_rot_trans
 from MDAnalysisTests.coordinates.base import BaseReference, MultiframeReaderTest
 from toys import BindableTask, Doubling, Drift, TorchWalk, small_structure
 
+from openmm_mdgen import bound_model
 from openmm_mdgen.errors import MDGenError, MDGenWarning
-from openmm_mdgen.reader import MDGenReader, frame_writer
+from openmm_mdgen.reader import MDGenReader
 from openmm_mdgen.recipe import Origin, Recipe
 from openmm_mdgen.recipe_file import read_recipe, write_recipe
 from openmm_mdgen.tasks.propagator import block_seed
+from openmm_mdgen.writing import frame_writer
 
 N_FRAMES = 40
 
@@ -22,6 +24,7 @@ N_FRAMES = 40
 @pytest.fixture
 def task(monkeypatch):
     """What `load_task("toy")` gives in this test."""
+    bound_model._load_once.cache_clear()
     toy = BindableTask()
     models = {"toy": toy, "doubling": Doubling()}
     monkeypatch.setattr("openmm_mdgen.checkpoint.load_task", lambda model, device=None: models.get(model, model))

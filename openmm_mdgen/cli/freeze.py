@@ -1,0 +1,79 @@
+"""``openmm-mdgen freeze``: the frames of a recipe as an ordinary trajectory file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.reader import recipe_to_universe
+from openmm_mdgen.writing import frame_writer_class
+
+
+def freeze(recipe: Path, output: Path, device: str | None = None, cache: Path | None = None) -> int:
+    """Write every frame of a recipe, under a temporary name until the last one is on disk.
+
+    Parameters
+    ----------
+    recipe
+        A ``.mdgen`` file.
+    output
+        A file in any trajectory format that MDAnalysis writes.
+    device, cache
+        As for `openmm_mdgen.reader.MDGenReader`.
+
+    Returns
+    -------
+    int
+        Number of frames.
+
+    Raises
+    ------
+    MDGenError
+        If the recipe or the model cannot be read, or the output cannot be written; no output is left then.
+
+    Examples
+    --------
+    >>> freeze(Path("pep.mdgen"), Path("pep.xtc"))
+    """
+    _check_output(output)
+    universe = recipe_to_universe(recipe, device=device, cache=cache)
+    trajectory = universe.trajectory
+    temporary = output.with_name(f".{output.stem}.{os.getpid()}.part{output.suffix}")
+    try:
+        with trajectory.Writer(temporary) as writer, click.progressbar(trajectory, label=f"{output.name}") as frames:
+            for _ in frames:
+                writer.write(universe.atoms)
+        os.replace(temporary, output)
+    except OSError as error:
+        raise MDGenError(
+            f"cannot write {str(output)!r} ({error.strerror or error}); free space or choose another folder"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return len(trajectory)
+
+
+def _check_output(output: Path) -> None:
+    """Fail before frames are made."""
+    if not output.absolute().parent.is_dir():
+        raise MDGenError(f"folder {str(output.parent)!r} does not exist; make it or choose another output")
+    if not os.access(output.absolute().parent, os.W_OK):
+        raise MDGenError(f"folder {str(output.parent)!r} cannot be written to; choose another output")
+    frame_writer_class(output)
+
+
+@click.command("freeze", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Trajectory file to write.")
+@click.option("--device", help="cpu, cuda, ...; default: that of the recipe.")
+@click.option("--cache", type=click.Path(path_type=Path), help="Folder of finished blocks, read and added to.")
+def command(recipe: Path, output: Path, device: str | None, cache: Path | None) -> None:
+    """Write the frames of RECIPE (a .mdgen file) into an ordinary trajectory file.
+
+    A recipe makes the same frames on one machine; a frozen file is the same everywhere and needs no model.
+    """
+    n_frames = freeze(recipe, output, device, cache)
+    click.echo(f"{n_frames} frames written to {output}")
