@@ -41,7 +41,7 @@ def bond_pairs(atoms: AtomGroup) -> np.ndarray:
 
 
 def _listed_bonds(atoms: AtomGroup) -> np.ndarray:
-    if not hasattr(atoms.universe._topology, "bonds"):
+    if not hasattr(atoms, "bonds"):
         return np.empty((0, 2), dtype=int)
     place = np.full(len(atoms.universe.atoms), -1)
     place[atoms.indices] = np.arange(len(atoms))
@@ -69,7 +69,7 @@ def guessed_bonds(positions: np.ndarray, symbols: np.ndarray, dimensions: np.nda
 
 
 def molecules(atoms: AtomGroup, bonds: np.ndarray) -> list[np.ndarray]:
-    """Places in the group of each molecule's atoms: joined by bonds and residues, or segments where no bond is known."""
+    """Places in the group of each molecule's atoms: joined by bonds and residues; segments where no bond is known."""
     if not len(bonds):
         return _runs(atoms.segindices)
     first_of_residue = np.unique(atoms.resindices, return_index=True, return_inverse=True)

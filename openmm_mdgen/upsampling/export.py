@@ -1,0 +1,112 @@
+"""A finer trajectory written to a new file, in any format that MDAnalysis writes."""
+
+from __future__ import annotations
+
+import os
+from os import PathLike
+from pathlib import Path
+
+from MDAnalysis import AtomGroup, Universe
+from MDAnalysis.exceptions import SelectionError
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.tasks.gap import GapFiller, GapModel
+from openmm_mdgen.upsampling.inplace import Progress, open_topology
+from openmm_mdgen.upsampling.universe import upsample
+from openmm_mdgen.writing import frame_writer, frame_writer_class
+
+
+def upsample_to_file(
+    path: str | PathLike[str],
+    topology: str | PathLike[str],
+    output: str | PathLike[str],
+    interval: float = 0.1,
+    *,
+    select: str | None = None,
+    model: str | GapModel | GapFiller = "peptide",
+    seed: int = 0,
+    dt: float | None = None,
+    others: str | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Stream a finer trajectory to a new file, which gets its name when it is complete.
+
+    Parameters
+    ----------
+    path, topology
+        What MDAnalysis reads.
+    output
+        The new file; its extension says the format.
+    interval
+        Time between the new frames, ps.
+    select
+        Write these atoms only (MDAnalysis selection); they alone are upsampled.
+    model, seed, dt, others
+        See `openmm_mdgen.upsample`.
+    progress
+        Called with (frames done, frames in all).
+
+    Returns
+    -------
+    pathlib.Path
+        The new file.
+
+    Raises
+    ------
+    MDGenError
+        For bad input or a failed write; nothing is left under the final name then.
+
+    Examples
+    --------
+    >>> upsample_to_file("md.nc", "md.prmtop", "fine.xtc", 0.1, select="protein")
+    """
+    target = Path(output).resolve()
+    frame_writer_class(target)
+    if not os.access(target.parent, os.W_OK):
+        raise MDGenError(f"{target.parent} is not a folder you may write to; give another with -o")
+    coarse = _open(path, topology)
+    fine = upsample(_selected(coarse, select), interval, model, seed, dt=dt, others=others)
+    part = target.with_name(f".mdgen-part-{os.getpid()}-{target.name}")
+    try:
+        _write(fine, part, progress)
+        os.replace(part, target)
+    except OSError as error:
+        reason = error.strerror or str(error).splitlines()[0]
+        raise MDGenError(f"{target} cannot be written ({reason}); free the disk, or write elsewhere with -o") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def _open(path: str | PathLike[str], topology: str | PathLike[str]) -> Universe:
+    universe = open_topology(topology)
+    try:
+        universe.load_new(str(path))
+    except Exception as error:  # readers raise anything; the user needs one line
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise MDGenError(f"trajectory {path} cannot be read with topology {topology} ({reason}); check both") from error
+    return universe
+
+
+def _selected(universe: Universe, select: str | None) -> Universe | AtomGroup:
+    if select is None:
+        return universe
+    try:
+        atoms = universe.select_atoms(select)
+    except SelectionError as error:
+        raise MDGenError(
+            f"selection {select!r} is not understood ({error}); see the selection language of MDAnalysis"
+        ) from error
+    if not atoms:
+        raise MDGenError(f"selection {select!r} matches 0 of {len(universe.atoms)} atoms; choose another")
+    return atoms
+
+
+def _write(fine: Universe, part: Path, progress: Progress | None) -> None:
+    trajectory = fine.trajectory
+    total = trajectory.n_frames
+    with frame_writer(part, len(fine.atoms), trajectory.dt, float(trajectory[0].time)) as writer:
+        for ts in trajectory:
+            writer.write(fine.atoms)
+            if progress is not None and (ts.frame % 1000 == 999 or ts.frame == total - 1):
+                progress(ts.frame + 1, total)

@@ -1,0 +1,109 @@
+"""``openmm_mdgen.upsample``: a Universe over the same atoms, many times finer."""
+
+from __future__ import annotations
+
+import warnings
+
+from MDAnalysis import AtomGroup, Merge, Universe
+from MDAnalysis.coordinates.base import ProtoReader
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.tasks.gap import GapFiller, GapModel
+from openmm_mdgen.upsampling.assemble import build_engine
+from openmm_mdgen.upsampling.reader import UpsampledReader, check_even
+from openmm_mdgen.upsampling.spacing import checked_spacing, upsampling_factor
+
+
+def upsample(
+    universe: Universe | AtomGroup,
+    interval: float = 0.1,
+    model: str | GapModel | GapFiller = "peptide",
+    seed: int = 0,
+    *,
+    dt: float | None = None,
+    others: str | None = None,
+) -> Universe:
+    """Make a trajectory finer, lazily: its own frames as they are, a model's frames between them.
+
+    Parameters
+    ----------
+    universe
+        A Universe with a trajectory, or some of its atoms: the result then has these only.
+    interval
+        Time between the frames of the result in ps; divides the time between the frames of the trajectory.
+    model
+        A model's name or file; ``"linear"`` for rotation, translation and straight lines without a network; or an
+        object as described in `openmm_mdgen.tasks.gap`.
+    seed
+        Of the model's noise; the same seed gives the same frames.
+    dt
+        Time between the frames of the trajectory in ps, where it does not say or says it wrong.
+    others
+        ``"interpolate"`` to move atoms that are not protein rigidly, residue by residue, between their places; by
+        default they are refused.
+
+    Returns
+    -------
+    MDAnalysis.Universe
+        Independent of the one that was given; frame ``M * i`` is frame ``i`` of the original, exactly.
+
+    Raises
+    ------
+    MDGenError
+        If the interval does not divide the spacing, the spacing is unknown, there are atoms that the model does not
+        know, or spacing and interval lie outside what the model learned.
+
+    Notes
+    -----
+    Internal motion is the model's. How the molecule turned between two frames is not determined by them: rotation goes
+    the shortest way at constant speed.
+
+    Examples
+    --------
+    >>> fine = openmm_mdgen.upsample(mda.Universe("pep.pdb", "pep.xtc"), interval=0.1)
+    >>> len(fine.trajectory)
+    """
+    coarse = universe.universe
+    name = _name(coarse)
+    if not hasattr(coarse, "trajectory") or coarse.trajectory.n_frames < 2:
+        raise MDGenError(f"{name} has fewer than 2 frames, at least 2 are needed to fill the gap between them")
+    source = coarse.trajectory.copy()
+    spacing = checked_spacing(_stored_spacing(source), dt, name)
+    factor = upsampling_factor(spacing, interval, name)
+    if factor == 1:
+        raise MDGenError(f"the frames of {name} are {spacing:g} ps apart already; give an interval finer than that")
+    if dt is None:
+        check_even(source, spacing)
+    return _finer(universe, source, spacing, factor, model=model, seed=seed, others=others)
+
+
+def _finer(
+    universe: Universe | AtomGroup,
+    source: ProtoReader,
+    spacing: float,
+    factor: int,
+    *,
+    model: str | GapModel | GapFiller,
+    seed: int,
+    others: str | None,
+) -> Universe:
+    is_whole = isinstance(universe, Universe)
+    fine = universe.copy() if is_whole else Merge(universe)
+    indices = None if is_whole else universe.indices
+    first = source[0]
+    fine.load_new(first.positions[slice(None) if is_whole else indices], dimensions=first.dimensions)
+    engine = build_engine(fine.atoms, spacing, factor, model=model, seed=seed, others=others)
+    fine.trajectory = UpsampledReader(source, engine, spacing, indices)
+    return fine
+
+
+def _name(universe: Universe) -> str:
+    return str(getattr(getattr(universe, "trajectory", None), "filename", None) or "the trajectory")
+
+
+def _stored_spacing(source: ProtoReader) -> float:
+    """ps between frames; 0 where the trajectory does not say and MDAnalysis would assume 1 ps."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        spacing = float(source[0].dt)
+    return 0.0 if any("no dt information" in str(warning.message) for warning in caught) else spacing
