@@ -1,10 +1,15 @@
 """Fixtures for all tests."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import openmm as mm
 import pytest
+from openmm import app, unit
+
+from openmm_mdgen.integrator import GenerativeIntegrator
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -57,3 +62,42 @@ def shared() -> Path:
 def data() -> Path:
     """The folder of small committed files."""
     return ROOT / "tests" / "data"
+
+
+@pytest.fixture(scope="session")
+def alanine(data: Path) -> app.PDBFile:
+    """Alanine dipeptide, minimised, 22 atoms."""
+    return app.PDBFile(str(data / "ACE-A-NME.pdb"))
+
+
+@pytest.fixture(scope="session")
+def alanine_system(alanine: app.PDBFile) -> mm.System:
+    """Its System in vacuum: rigid bonds to hydrogen, hydrogens 3 amu; copy before changing it."""
+    return app.ForceField("amber14-all.xml").createSystem(
+        alanine.topology, constraints=app.HBonds, hydrogenMass=3 * unit.amu
+    )
+
+
+@pytest.fixture
+def make_simulation(alanine: app.PDBFile, alanine_system: mm.System) -> Callable[..., app.Simulation]:
+    """Builds a Simulation of alanine dipeptide on the Reference platform around an integrator, positions set."""
+
+    def make(integrator: mm.Integrator, system: mm.System | None = None) -> app.Simulation:
+        system = copy.deepcopy(alanine_system) if system is None else system
+        platform = mm.Platform.getPlatformByName("Reference")
+        simulation = app.Simulation(alanine.topology, system, integrator, platform)
+        simulation.context.setPositions(alanine.positions)
+        return simulation
+
+    return make
+
+
+@pytest.fixture
+def make_integrator(alanine: app.PDBFile, toy_propagator: ToyPropagator) -> Callable[..., GenerativeIntegrator]:
+    """Builds the integrator for alanine dipeptide around the toy propagator, 350 K and seed 7 unless told."""
+
+    def make(**settings) -> GenerativeIntegrator:
+        settings = {"temperature": 350 * unit.kelvin, "model": toy_propagator, "seed": 7} | settings
+        return GenerativeIntegrator(alanine.topology, **settings)
+
+    return make

@@ -17,9 +17,9 @@ def load_model(model: Any, device: str | None) -> Any:
     Parameters
     ----------
     model : str, pathlib.Path or object
-        An object with ``next_block`` is returned as it is.
+        An object with ``next_block`` or ``bind`` is returned as it is.
     device : str or None
-        Where the network runs; None chooses.
+        Where the network of a named model or a file runs; None chooses.
 
     Raises
     ------
@@ -28,9 +28,9 @@ def load_model(model: Any, device: str | None) -> Any:
     """
     if device is not None and str(device).startswith("cuda"):
         _check_cuda(str(device))
-    if hasattr(model, "next_block"):
+    if hasattr(model, "next_block") or hasattr(model, "bind"):
         return model
-    from openmm_mdgen.checkpoint import load_task  # brings in torch, which a custom propagator need not have
+    from openmm_mdgen.checkpoint import load_task  # brings in torch, which an object may do without
 
     return load_task(model, device)
 
@@ -91,12 +91,8 @@ class BlockSource:
         assert self._propagator is not None
         return int(self._propagator.n_frames)
 
-    def holds(self, key: tuple[int, ...]) -> bool:
-        """Whether the block with this key is the one in memory."""
-        return self._key == key
-
     def frames(self, key: tuple[int, ...], anchor: np.ndarray, seed: int, block: int) -> np.ndarray:
-        """(n_frames, N, 3) nm; `key` names the block, `anchor` is (N, 3) nm (unused where the block is in memory)."""
+        """(n_frames, N, 3) nm; `key` names the block, `anchor` is (N, 3) nm."""
         if self._key != key:
             assert self._propagator is not None
             frames = np.asarray(

@@ -152,21 +152,15 @@ class GenerativeIntegrator(mm.CustomIntegrator):
     def _state_for_next(self, context: mm.Context, positions: np.ndarray) -> GeneratorState:
         """The state whose index names the frame to give: in the block, in the next, or in one from moved positions."""
         state = self._variables.read(self)
-        if not state.started:
-            reference = self._variables.store(self, "reference", positions)
-            state = replace(state, reference_key=fingerprint(reference), started=1, block=-1)
-            return self._new_block(state, context, positions)
+        if not (state.started and self._variables.holds(self, state)):
+            reference_key = self._variables.store(self, "reference", positions)
+            block = state.block if state.started else -1
+            state = replace(state, block=block, index=EXHAUSTED, reference_key=reference_key, started=1)
         self._bind_reference(state)
         if state.index >= self._source.n_frames or self._was_moved(state, context, positions):
-            return self._new_block(state, context, positions)
-        return state
-
-    def _new_block(self, state: GeneratorState, context: mm.Context, positions: np.ndarray) -> GeneratorState:
-        """Anchor the next block at `positions` ((N, 3) nm), as the platform rounds them."""
-        checks.check_forces(context.getSystem())
-        anchor = self._variables.store(self, "anchor", positions)
-        state = replace(state, block=state.block + 1, index=0, anchor_key=fingerprint(anchor))
-        self._bind_reference(state)
+            checks.check_forces(context.getSystem())
+            anchor_key = self._variables.store(self, "anchor", positions)
+            state = replace(state, block=state.block + 1, index=0, anchor_key=anchor_key)
         return state
 
     def _was_moved(self, state: GeneratorState, context: mm.Context, positions: np.ndarray) -> bool:
@@ -178,13 +172,16 @@ class GenerativeIntegrator(mm.CustomIntegrator):
 
     def _frames(self, state: GeneratorState) -> np.ndarray:
         """(n_frames, N, 3) nm: the state's block, from memory or generated."""
-        key = _frame_key(state)[:-1]
-        anchor = np.empty((0, 3)) if self._source.holds(key) else self._variables.load(self, "anchor")
-        return self._source.frames(key, anchor, state.seed, state.block)
+        anchor = self._variables.load(self, "anchor", state.anchor_key)
+        assert anchor is not None  # stored or looked for before
+        return self._source.frames(_frame_key(state)[:-1], anchor, state.seed, state.block)
 
     def _bind_reference(self, state: GeneratorState) -> None:
+        """Have the model use the state's reference geometry."""
         if not self._source.is_bound_to(state.reference_key):
-            self._source.bind(self._variables.load(self, "reference"), state.reference_key)
+            reference = self._variables.load(self, "reference", state.reference_key)
+            assert reference is not None
+            self._source.bind(reference, state.reference_key)
 
     # ---- binding
 

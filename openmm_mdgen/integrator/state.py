@@ -9,6 +9,7 @@ import openmm as mm
 _BITS = 24  # a single-precision platform keeps integers below 2**24 exactly
 _WORDS = {"seed": 3, "block": 2, "index": 1, "anchor_key": 2, "reference_key": 2, "started": 1}
 _PREFIX = "mdgen_"
+_GEOMETRIES = ("anchor", "reference")
 
 EXHAUSTED = 2**_BITS - 1
 """An index past any block's end: the next frame due starts a new block."""
@@ -57,8 +58,9 @@ class StateVariables:
             for field in fields(GeneratorState)
             for word in range(_WORDS[field.name])
         ]
-        for name in ("anchor", "reference"):
+        for name in _GEOMETRIES:
             integrator.addPerDofVariable(_PREFIX + name, 0.0)
+        self._known: dict[str, tuple[int, np.ndarray]] = {}
         self.write(integrator, GeneratorState(seed))
 
     def read(self, integrator: mm.CustomIntegrator) -> GeneratorState:
@@ -81,16 +83,33 @@ class StateVariables:
         for index, word in zip(self._globals, words, strict=True):
             integrator.setGlobalVariable(index, float(word))
 
-    @staticmethod
-    def store(integrator: mm.CustomIntegrator, name: str, positions: np.ndarray) -> np.ndarray:
-        """Keep (N, 3) nm under ``anchor`` or ``reference``; returns it as rounded by the platform."""
+    def store(self, integrator: mm.CustomIntegrator, name: str, positions: np.ndarray) -> int:
+        """Keep (N, 3) nm as ``anchor`` or ``reference``; returns the fingerprint of what the platform rounded it to."""
         integrator.setPerDofVariableByName(_PREFIX + name, positions)
-        return StateVariables.load(integrator, name)
+        return self._fetch(integrator, name)
 
-    @staticmethod
-    def load(integrator: mm.CustomIntegrator, name: str) -> np.ndarray:
-        """The (N, 3) nm geometry kept under ``anchor`` or ``reference``."""
-        return np.array(integrator.getPerDofVariableByName(_PREFIX + name), dtype=np.float64)
+    def load(self, integrator: mm.CustomIntegrator, name: str, key: int) -> np.ndarray | None:
+        """The (N, 3) nm geometry kept as ``anchor`` or ``reference``; None where the one with that key is lost."""
+        if (name not in self._known or self._known[name][0] != key) and self._fetch(integrator, name) != key:
+            return None
+        return self._known[name][1]
+
+    def holds(self, integrator: mm.CustomIntegrator, state: GeneratorState) -> bool:
+        """Whether both geometries of a state are there: reinitialising a Context wipes them but not the state.
+
+        They are written once more, so that checkpoints hold them even after that.
+        """
+        for name, key in zip(_GEOMETRIES, (state.anchor_key, state.reference_key), strict=True):
+            positions = self.load(integrator, name, key)
+            if positions is None:
+                return False
+            integrator.setPerDofVariableByName(_PREFIX + name, positions)
+        return True
+
+    def _fetch(self, integrator: mm.CustomIntegrator, name: str) -> int:
+        positions = np.array(integrator.getPerDofVariableByName(_PREFIX + name), dtype=np.float64)
+        self._known[name] = (fingerprint(positions), positions)
+        return self._known[name][0]
 
 
 def fingerprint(positions: np.ndarray) -> int:
