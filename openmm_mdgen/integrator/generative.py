@@ -84,9 +84,9 @@ class GenerativeIntegrator(mm.CustomIntegrator):
         device: str | None = None,
         strict: bool = False,
     ) -> None:
-        step_size, self._interval = _in(stepSize, unit.picosecond), _in(frameInterval, unit.picosecond)
-        self._steps_per_frame = checks.steps_per_frame(self._interval, step_size)
-        super().__init__(step_size)
+        self._step_size, self._interval = _in(stepSize, unit.picosecond), _in(frameInterval, unit.picosecond)
+        self._steps_per_frame = checks.steps_per_frame(self._interval, self._step_size)
+        super().__init__(self._step_size)
         self._topology = checks.checked_topology(topology)
         self._strict = strict
         self._friction = 0.0
@@ -123,17 +123,19 @@ class GenerativeIntegrator(mm.CustomIntegrator):
             As for any Integrator.
         """
         context = self._bound_context()
-        step_size = self.getStepSize().value_in_unit(unit.picosecond)
         count = context.getStepCount()
         end = count + steps
-        while count < end:
-            due = count - count % self._steps_per_frame + self._steps_per_frame
-            if due <= end:
-                self._give_frame(context)
-            reached = min(due, end)
-            context.setTime(context.getTime().value_in_unit(unit.picosecond) + (reached - count) * step_size)
-            context.setStepCount(reached)
-            count = reached
+        while (due := count - count % self._steps_per_frame + self._steps_per_frame) <= end:
+            self._give_frame(context)
+            count = self._advance(context, count, due)
+        if count < end:
+            self._advance(context, count, end)
+
+    def _advance(self, context: mm.Context, count: int, to: int) -> int:
+        """Let step count and time go on, from one step to a later one."""
+        context.setTime(context.getTime()._value + (to - count) * self._step_size)  # ps; converting units costs more
+        context.setStepCount(to)
+        return to
 
     def _give_frame(self, context: mm.Context) -> None:
         """Put the next frame and its velocities into the Context, and note it in the state."""
@@ -235,6 +237,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
         """Change what a step counts for; frames keep their interval."""
         step_size = _in(size, unit.picosecond)
         self._steps_per_frame = checks.steps_per_frame(self._interval, step_size)
+        self._step_size = step_size
         super().setStepSize(step_size)
 
     def getFrameInterval(self) -> unit.Quantity:
