@@ -121,8 +121,8 @@ def read_published(
     Raises
     ------
     MDGenError
-        For a missing or truncated file; one that holds other objects than tensors, plain values and argparse.Namespace; flags
-        that none of the released settings has; missing, extra or misshaped tensors, which are named.
+        For a missing or truncated file; one that holds other objects than tensors, plain values and argparse.Namespace;
+        flags that none of the released settings has; missing, extra or misshaped tensors, which are named.
 
     Examples
     --------
@@ -133,9 +133,8 @@ def read_published(
     flags = _flags(content, path)
     tokens, config = _flags_to_tokens(flags), replace(_flags_to_config(flags), key_sign=key_sign)
     network = PublishedNetwork(config)
-    average = content.get("ema")
-    is_average = isinstance(average, dict) and isinstance(average.get("params"), dict)
-    tensors = average["params"] if is_average else _without_prefix(content["state_dict"])
+    average = (content.get("ema") or {}).get("params")
+    tensors = average or {name.removeprefix(_PREFIX): tensor for name, tensor in content["state_dict"].items()}
     _load_tensors(network, tensors, Path(path).name)
     return PublishedCheckpoint(
         network=network.eval().requires_grad_(False),
@@ -143,7 +142,7 @@ def read_published(
         n_frames=config.n_frames,
         interval=_flags_to_interval(flags),
         solver=str(_flag(flags, "sampling_method", "dopri5")),
-        is_average=is_average,
+        is_average=bool(average),
     )
 
 
@@ -241,14 +240,10 @@ def _flags_to_config(flags: argparse.Namespace) -> PublishedConfig:
 
 
 def _flags_to_interval(flags: argparse.Namespace) -> float:
-    """ps: the saved step (0.1, proteins 10), times the stride in the data's suffix (``_i100``), times the frame interval."""
+    """ps: the saved step (0.1, proteins 10) times the stride in the data's suffix (``_i100``) and the frame interval."""
     stride = re.search(r"_i(\d+)", str(_flag(flags, "suffix", "")))
     step = 10.0 if _flag(flags, "atlas", False) else 0.1
     return step * (int(stride[1]) if stride else 1) * int(_flag(flags, "frame_interval", 1))
-
-
-def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(_PREFIX): tensor for name, tensor in tensors.items()}
 
 
 def _load_tensors(network: PublishedNetwork, tensors: dict[str, Tensor], name: str) -> None:

@@ -1,7 +1,8 @@
 """The tokens of the published networks: offsets to the first (and last) frame, torsions, and what is given.
 
-Channels of a token: offset to the first frame (unit quaternion with real part >= 0, translation in Å: 7), with two key frames
-the offset to the last (7), then sin, cos of the seven torsions (14). Design adds 20 for the simplex over residue types.
+Channels of a token: offset to the first frame (unit quaternion with real part >= 0, translation in Å: 7), with two key
+frames the offset to the last (7), then sin, cos of the seven torsions (14). Design adds 20 for the simplex over residue
+types.
 """
 
 from __future__ import annotations
@@ -98,9 +99,9 @@ class PublishedTokens:
             residues=residues.masked_fill(hidden, UNKNOWN),
             mask=mask.bool(),
         )
-        counts = (mask.bool()[:, None, :, None].expand(-1, n_frames, -1, self.n_offsets),)
-        counts += (torsions.mask.repeat_interleave(2, dim=-1),)
-        return EncodedTokens(values, torch.cat(counts, -1), conditioning)
+        offsets_count = mask.bool()[:, None, :, None].expand(-1, n_frames, -1, self.n_offsets)
+        counts = torch.cat((offsets_count, torsions.mask.repeat_interleave(2, dim=-1)), -1)
+        return EncodedTokens(values, counts, conditioning)
 
     def _check_residues(self, n_residues: int) -> None:
         needed = max((*self.given_residues, *self.designed_residues), default=-1) + 1

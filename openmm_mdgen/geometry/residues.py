@@ -1,8 +1,8 @@
 """Residue tables in the published convention: atom14 slots, torsions, and the ideal geometry of rigid groups.
 
 The figures are those of AlphaFold (Jumper et al., Nature 2021, supplement 1.8) that the published MDGen networks were
-trained with: every atom belongs to one of eight rigid groups (0 backbone, 1 omega, 2 phi, 3 psi, 4-7 chi1-4) and is given
-in the axes of its group: x along the rotation axis, the atom that defines the torsion in the xy plane.
+trained with: every atom belongs to one of eight rigid groups (0 backbone, 1 omega, 2 phi, 3 psi, 4-7 chi1-4) and is
+given in the axes of its group: x along the rotation axis, the atom that defines the torsion in the xy plane.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ class ResidueTables:
     slot_position : numpy.ndarray
         (21, 14, 3) ideal position in the axes of the group, Å.
     group_rotation, group_origin : numpy.ndarray
-        (21, 8, 3, 3) and (21, 8, 3): axes of each group at torsion 0, relative to the backbone (groups 0-4) or to the group
-        before it (5-7).
+        (21, 8, 3, 3) and (21, 8, 3): axes of each group at torsion 0, relative to the backbone (groups 0-4) or to the
+        group before it (5-7).
     chi_slots : numpy.ndarray
         (21, 4, 4) slots of the four atoms of each chi; all 0 where there is none.
     chi_mask : numpy.ndarray

@@ -115,15 +115,15 @@ def quaternion_to_rotation(quaternion: Tensor) -> Tensor:
 def rotation_to_quaternion(rotation: Tensor) -> Tensor:
     """Rotation matrix (..., 3, 3) to the unit quaternion (..., 4) with real part >= 0.
 
-    The eigenvector of the largest eigenvalue of Bar-Itzhack's symmetric matrix (J. Guid. Control Dyn. 23, 1085, 2000), as
-    far as the sign: it also serves matrices that are only nearly orthogonal.
+    The eigenvector of the largest eigenvalue of Bar-Itzhack's symmetric matrix (J. Guid. Control Dyn. 23, 1085, 2000),
+    which also serves matrices that are only nearly orthogonal.
     """
     quaternion = rotation_to_eigenvector(rotation)
     return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
 
 
 def rotation_to_eigenvector(rotation: Tensor) -> Tensor:
-    """As `rotation_to_quaternion`, with whatever sign the eigensolver returns (the published conditioning has it so)."""
+    """As `rotation_to_quaternion`, with whatever sign the eigensolver returns, as in the published conditioning."""
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = (row.unbind(-1) for row in rotation.unbind(-2))
     rows = (
         (xx + yy + zz, zy - yz, xz - zx, yx - xy),

@@ -1,4 +1,4 @@
-"""Velocity on the simplex of residue types along the Dirichlet path (Stärk et al., ICML 2024), as in the published design."""
+"""Velocity on the simplex of residue types along the Dirichlet path (Stärk et al., ICML 2024), as published for design."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def simplex_velocity(x_t: Tensor, logits: Tensor, t: float, alpha_max: float, te
 
 
 def _corner_speed(x: np.ndarray, alpha: float) -> np.ndarray:
-    """Speed of each coordinate towards its corner per unit of alpha; 0 at the simplex' edge, where it has no finite value."""
+    """Speed of each coordinate towards its corner per unit of alpha; 0 at the edge, where it has no finite value."""
     others = x.shape[-1] - 1
     nearest = 1 + round((alpha - 1) / _SPACING) * _SPACING
     slope = (betainc(nearest + _SPACING, others, _GRID) - betainc(nearest, others, _GRID)) / _SPACING

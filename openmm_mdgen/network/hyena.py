@@ -25,8 +25,8 @@ class HyenaOperator(nn.Module):
 
     Notes
     -----
-    The long filter reaches from a frame into its future and the short one into its past: the published code takes the second half
-    of the full convolution. Weights were trained with it, so it stays.
+    The long filter reaches from a frame into its future and the short one into its past: the published code takes the
+    second half of the full convolution. Weights were trained with it, so it stays.
     """
 
     def __init__(self, width: int, max_frames: int) -> None:

@@ -1,5 +1,7 @@
-"""The published velocity network (Jing et al., NeurIPS 2024): key frames by invariant point attention, then blocks over residues
-and frames, all modulated by the flow time."""
+"""The published velocity network (Jing et al., NeurIPS 2024).
+
+Key frames go through invariant point attention, then all tokens through blocks over residues and over frames.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,8 @@ class PublishedNetwork(nn.Module):
         self.positions = nn.Buffer(_sinusoidal_table(config.n_positions, width)) if config.n_positions else None
         self.flow_time = FlowTime(width, config.time_scale)
         self.key_layers = nn.ModuleList(KeyLayer(config) for _ in range(config.n_layers))
-        self.layers = nn.ModuleList(Layer(config) for _ in range(config.n_layers))
+        self._layers = [Layer(config) for _ in range(config.n_layers)]
+        self.layers = nn.ModuleList(self._layers)
         self.readout = Readout(width, config.n_channels)
         self.identity = IdentityHead(width) if config.design else None
 
@@ -89,7 +92,7 @@ class PublishedNetwork(nn.Module):
         token = self.embed_values(conditioning.values) + self.embed_given(conditioning.given.long())
         if self.positions is not None:
             token = token + self.positions
-        kernels = [layer.over_time.spectrum(token.shape[1]) if layer.is_hyena else None for layer in self.layers]
+        kernels = [layer.kernel(token.shape[1]) for layer in self._layers]
         mask = conditioning.mask
         return _Fixed(token, self._key_streams(conditioning), mask, None if bool(mask.all()) else mask, kernels)
 
@@ -119,7 +122,7 @@ class PublishedNetwork(nn.Module):
     def _forward(self, x_t: Tensor, t: Tensor, fixed: _Fixed) -> Tensor:
         time = self.flow_time(t)
         x = fixed.token + self.embed_token(x_t) + self._key_embedding(x_t, time, fixed).unsqueeze(1)
-        for layer, kernel in zip(self.layers, fixed.kernels, strict=True):
+        for layer, kernel in zip(self._layers, fixed.kernels, strict=True):
             x = layer(x, time, fixed.padding, kernel)
         out = self.readout(x, time)
         if self.identity is None:

@@ -37,9 +37,9 @@ class PublishedConfig:
     time_scale : float
         Factor of the flow time before its sinusoidal embedding.
     key_sign : {'positive', 'eigensolver'}
-        Sign of the quaternion between the key frames. The published code takes it as its eigensolver leaves it: nearly always
-        with real part > 0, in some per cent of residues not, by rounding. 'positive' removes that chance, 'eigensolver'
-        reproduces it where processor and LAPACK are the same.
+        Sign of the quaternion between the key frames. The published code takes it as its eigensolver leaves it: nearly
+        always with real part > 0, in some per cent of residues not, by rounding. 'positive' removes that chance,
+        'eigensolver' reproduces it where processor and LAPACK are the same.
     """
 
     n_given: int = 21

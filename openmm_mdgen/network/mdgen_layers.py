@@ -30,7 +30,7 @@ class FlowTime(nn.Module):
         half = _TIME_FEATURES // 2
         frequency = torch.exp(-math.log(10_000) * torch.arange(half, device=t.device, dtype=t.dtype) / half)
         angle = self.scale * t.unsqueeze(-1) * frequency
-        return self.mlp(torch.cat((angle.cos(), angle.sin()), -1).to(self.mlp[0].weight.dtype))
+        return self.mlp(torch.cat((angle.cos(), angle.sin()), -1))
 
 
 class Modulation(nn.Sequential):
@@ -88,17 +88,25 @@ class Layer(nn.Module):
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__()
         width = config.width
-        self.is_hyena = config.time_mixer == "hyena"
         self.modulation = Modulation(width, 9)
         self.over_residues = Attention(width, config.n_heads)
-        self.over_time = HyenaOperator(width, config.n_frames) if self.is_hyena else Attention(width, config.n_heads)
+        self.over_time: HyenaOperator | Attention = (
+            HyenaOperator(width, config.n_frames) if config.time_mixer == "hyena" else Attention(width, config.n_heads)
+        )
         self.mlp = Mlp(width)
+
+    def kernel(self, n_frames: int) -> Tensor | None:
+        """What the convolution over time, if there is one, can compute beforehand."""
+        return self.over_time.spectrum(n_frames) if isinstance(self.over_time, HyenaOperator) else None
 
     def forward(self, x: Tensor, time: Tensor, padding: Tensor | None, kernel: Tensor | None) -> Tensor:
         shift_l, scale_l, gate_l, shift_t, scale_t, gate_t, shift_m, scale_m, gate_m = self.modulation.of(time, x)
         x = torch.addcmul(x, gate_l, self.over_residues(modulated_norm(x, shift_l, scale_l), padding))
         h = modulated_norm(x, shift_t, scale_t)
-        h = self.over_time(h, kernel) if self.is_hyena else self.over_time.over_frames(h, padding)
+        if isinstance(self.over_time, HyenaOperator):
+            h = self.over_time(h, kernel)
+        else:
+            h = self.over_time.over_frames(h, padding)
         x = torch.addcmul(x, gate_t, h)
         return torch.addcmul(x, gate_m, self.mlp(modulated_norm(x, shift_m, scale_m)))
 
