@@ -9,7 +9,7 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 from openmm_mdgen.upsampling.engine import Engine, Group
 from openmm_mdgen.upsampling.gaps import Gaps, LinearGapFiller
-from openmm_mdgen.upsampling.models import bound_filler, load_gap_model, model_identity
+from openmm_mdgen.upsampling.models import load_gap_model, model_identity, molecule_gaps
 from openmm_mdgen.upsampling.molecules import (
     PROTEIN,
     alike,
@@ -58,7 +58,7 @@ def build_engine(
     symbols = elements(atoms)
     groups = _linear_groups(atoms, modelled, symbols, factor) if is_linear else []
     if loaded is not None:
-        groups = _model_groups(atoms, modelled, symbols, loaded, spacing, factor)
+        groups = _model_groups(atoms, modelled, loaded, spacing, factor)
     for stack in alike((rest[place] for place in residues(atoms[rest])), symbols):
         groups.append(Group(stack, _linear(stack, symbols, factor), np.empty((0, 2), dtype=int)))
     return Engine(groups, factor, seed, f"{model_identity(loaded)} others={others}")
@@ -93,20 +93,15 @@ def _linear_groups(atoms: AtomGroup, modelled: np.ndarray, symbols: np.ndarray, 
 
 
 def _model_groups(
-    atoms: AtomGroup,
-    modelled: np.ndarray,
-    symbols: np.ndarray,
-    model: GapModel | GapFiller,
-    spacing: float,
-    factor: int,
+    atoms: AtomGroup, modelled: np.ndarray, model: GapModel | GapFiller, spacing: float, factor: int
 ) -> list[Group]:
     bonds = bond_pairs(atoms[modelled])
     groups = []
     for place in molecules(atoms[modelled], bonds):
         chain = modelled[place]
         inside = _within(modelled[bonds], chain)
-        filler = bound_filler(model, atoms[chain], np.searchsorted(chain, inside), spacing, factor)
-        groups.append(Group(chain[None], Gaps(filler, factor, superposition_weights(symbols[chain])), inside))
+        gaps = molecule_gaps(model, atoms[chain], np.searchsorted(chain, inside), spacing, factor)
+        groups.append(Group(chain[None], gaps, inside))
     return groups
 
 

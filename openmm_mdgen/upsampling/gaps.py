@@ -8,6 +8,7 @@ import numpy as np
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.gap import GapFiller
+from openmm_mdgen.upsampling.residual import Residual
 from openmm_mdgen.upsampling.rotation import centroids, interpolate_rotations, rotate, superposition
 
 
@@ -44,8 +45,8 @@ class LinearGapFiller:
 class Gaps:
     """The gaps of one molecule, or of several alike, each with rigid motion of its own.
 
-    Key frames are superposed one on the other by the weighted atoms; `filler` makes the inside; rotation (slerp) and
-    translation between key frames are put back.
+    Key frames are superposed one on the other by the weighted atoms; `filler` makes the inside; what it loses of a key
+    frame is carried across the gap (`Residual`); rotation (slerp) and translation between key frames are put back.
 
     Parameters
     ----------
@@ -56,12 +57,15 @@ class Gaps:
         New frames per key frame, the key frame included.
     weights
         (n,) weights for the superposition, the same for each molecule: 1 for heavy atoms and 0 for hydrogens, say.
+    residual
+        Carries across the gap what the filler loses of a key frame; for a filler with ``decoded``.
     """
 
-    def __init__(self, filler: GapFiller, factor: int, weights: np.ndarray) -> None:
+    def __init__(self, filler: GapFiller, factor: int, weights: np.ndarray, residual: Residual | None = None) -> None:
         self.filler = filler
         self.factor = factor
         self.weights = weights
+        self.residual = residual
 
     def fill(self, key_frames: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """Frames between whole key frames in the user's orientation: (G + 1, R, n, 3) -> (G, M - 1, R * n, 3), Å."""
@@ -83,7 +87,10 @@ class Gaps:
                 f"the gap filler gave frames of shape {frames.shape}, {wanted} were asked for; "
                 f"make it fill {self.factor - 1} frames per gap"
             )
-        return frames
+        if self.residual is None:
+            return frames
+        decoded = np.asarray(self.filler.decoded(superposed), dtype=np.float64)  # type: ignore[attr-defined]
+        return self.residual.add(frames, decoded, superposed)
 
 
 def superpose_chain(centred: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
+
 import numpy as np
 from MDAnalysis import AtomGroup
 
-from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.naming import atom_to_element
+from openmm_mdgen.peptide import Structure
 from openmm_mdgen.structures import atomgroup_to_structure
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
+from openmm_mdgen.upsampling.gaps import Gaps
+from openmm_mdgen.upsampling.molecules import elements, superposition_weights
+from openmm_mdgen.upsampling.named import NamedModel
+from openmm_mdgen.upsampling.residual import Residual
+from openmm_mdgen.upsampling.windows import (
+    Window,
+    WindowedGapFiller,
+    amino_acids,
+    residue_windows,
+    substructure,
+    window_atoms,
+    window_weights,
+)
 
 _TOLERANCE = 1e-3
 
@@ -29,23 +47,26 @@ def load_gap_model(model: str | GapModel | GapFiller) -> GapModel | GapFiller | 
     task = load_task(model)
     if not isinstance(task, GapModel | GapFiller):
         raise MDGenError(f"model {model!r} does not fill gaps; give an upsampling model or model='linear'")
-    return task
+    return NamedModel(str(model), task) if isinstance(task, GapModel) else task
 
 
 def model_identity(model: GapModel | GapFiller | None) -> str:
     """What an interrupted run must find again to go on."""
-    return "linear" if model is None else f"{type(model).__name__} {getattr(model, 'content_hash', 'unhashed')}"
+    if model is None:
+        return "linear"
+    kind = type(model.task() if isinstance(model, NamedModel) else model).__name__
+    return f"{kind} {getattr(model, 'content_hash', 'unhashed')}"
 
 
-def bound_filler(
+def molecule_gaps(
     model: GapModel | GapFiller, atoms: AtomGroup, bonds: np.ndarray, spacing: float, factor: int
-) -> GapFiller:
-    """The filler for one chain.
+) -> Gaps:
+    """What fills one chain: a filler as it is, or a model bound to the chain, in windows where the chain is long.
 
     Parameters
     ----------
     model
-        A filler is used as it is, a model is bound to the chain.
+        See `openmm_mdgen.tasks.gap`.
     atoms
         One molecule, at the first key frame.
     bonds
@@ -58,14 +79,44 @@ def bound_filler(
     Raises
     ------
     MDGenError
-        If spacing or interval lie outside what the model learned.
+        If spacing or interval lie outside what the model learned, or the chain is too short for it.
     """
-    if isinstance(model, GapFiller):
-        return model
-    interval = spacing / factor
+    symbols = elements(atoms)
+    if not isinstance(model, GapModel):
+        return _gaps(model, bonds, symbols, factor)
     _check_range("key frames", spacing, getattr(model, "spacings", None), "--model linear or other frames")
-    _check_range("interval", interval, getattr(model, "intervals", None), "another --interval")
-    return model.bind_gaps(atomgroup_to_structure(atoms), spacing, interval)
+    _check_range("interval", spacing / factor, getattr(model, "intervals", None), "another --interval")
+    structure = atomgroup_to_structure(atoms)
+    if not structure.bonds:
+        structure = replace(structure, bonds=tuple(map(tuple, bonds.tolist())))
+    longest = getattr(model, "lengths", (1, len(symbols)))[1]
+    windows = residue_windows(len(amino_acids(structure)), longest)
+    if len(windows) == 1:
+        return _gaps(model.bind_gaps(structure, spacing, spacing / factor), bonds, symbols, factor)
+    warnings.warn(
+        f"the chain has {len(amino_acids(structure))} residues, the model learned up to {longest}: it is filled by "
+        f"{len(windows)} overlapping windows, which is experimental",
+        MDGenWarning,
+        stacklevel=2,
+    )
+    parts = [_window(model, structure, window, bonds, spacing, factor) for window in windows]
+    return Gaps(WindowedGapFiller(structure, parts), factor, superposition_weights(symbols))
+
+
+def _window(
+    model: GapModel, structure: Structure, residues: tuple[int, int], bonds: np.ndarray, spacing: float, factor: int
+) -> Window:
+    atoms = window_atoms(structure, *residues)
+    part = substructure(structure, atoms)
+    inside = np.searchsorted(atoms, bonds[np.isin(bonds, atoms).all(1)])
+    symbols = np.array(list(map(atom_to_element, part.names, part.elements)))
+    gaps = _gaps(model.bind_gaps(part, spacing, spacing / factor), inside, symbols, factor)
+    return Window(atoms, gaps, window_weights(structure, atoms))
+
+
+def _gaps(filler: GapFiller, bonds: np.ndarray, symbols: np.ndarray, factor: int) -> Gaps:
+    residual = Residual(bonds, symbols) if hasattr(filler, "decoded") else None
+    return Gaps(filler, factor, superposition_weights(symbols), residual)
 
 
 def _check_range(what: str, value: float, learned: tuple[float, float] | None, remedy: str) -> None:

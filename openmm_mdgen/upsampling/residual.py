@@ -1,0 +1,85 @@
+"""What a filler loses of a key frame, carried across the gap: key frames come back exactly and without a jump."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from openmm_mdgen.upsampling.references import (
+    bonds_to_references,
+    internal_to_positions,
+    local_frames,
+    positions_to_internal,
+)
+
+
+class Residual:
+    """Original less decoded key frame, interpolated over the gap and added to the filler's frames.
+
+    Heavy atoms carry it as a vector in axes of their own (the bond to a neighbour and its plane), hydrogens as
+    differences of bond length, angle and torsion, the torsions of one heavy atom's hydrogens turning together. So a
+    methyl group turned in the key frame turns in the gap, at its length.
+
+    Parameters
+    ----------
+    bonds
+        (B, 2) indices.
+    symbols
+        (N,) element symbols.
+    """
+
+    def __init__(self, bonds: np.ndarray, symbols: np.ndarray) -> None:
+        self.references = bonds_to_references(bonds, symbols)
+
+    def add(self, frames: np.ndarray, decoded: np.ndarray, originals: np.ndarray) -> np.ndarray:
+        """Frames that lead from one original key frame to the next.
+
+        Parameters
+        ----------
+        frames
+            (G, M - 1, N, 3) Å, the filler's, from one decoded key frame to the next.
+        decoded, originals
+            (G + 1, N, 3) Å, in the same orientation.
+
+        Returns
+        -------
+        numpy.ndarray
+            (G, M - 1, N, 3) Å.
+        """
+        place = (np.arange(frames.shape[1]) + 1) / (frames.shape[1] + 1)
+        result = frames.copy()
+        rest = self.references.rest
+        result[..., rest, :] += _between((originals - decoded)[:, rest], place)
+        self._add_heavy(result, frames, decoded, originals, place)
+        self._add_hydrogens(result, frames, decoded, originals, place)
+        return result
+
+    def _add_heavy(
+        self, result: np.ndarray, frames: np.ndarray, decoded: np.ndarray, originals: np.ndarray, place: np.ndarray
+    ) -> None:
+        heavy = self.references.heavy
+        atoms = heavy[:, 0]
+        lost = np.einsum("ghij,ghj->ghi", local_frames(decoded, heavy), (originals - decoded)[:, atoms])
+        carried = _between(lost, place)
+        result[..., atoms, :] += np.einsum("gmhij,gmhi->gmhj", local_frames(frames, heavy), carried)
+
+    def _add_hydrogens(
+        self, result: np.ndarray, frames: np.ndarray, decoded: np.ndarray, originals: np.ndarray, place: np.ndarray
+    ) -> None:
+        quads = self.references.hydrogens
+        lost = positions_to_internal(originals, quads) - positions_to_internal(decoded, quads)
+        change = np.diff(lost, axis=0)
+        change[..., 2] = _turn_together(change[..., 2], self.references.leaders)
+        carried = lost[:-1, None] + place[:, None, None] * change[:, None]
+        internal = positions_to_internal(frames, quads) + carried
+        result[..., quads[:, 0], :] = internal_to_positions(internal, result, quads)
+
+
+def _between(values: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """(G + 1, n, 3) at key frames -> (G, M - 1, n, 3)."""
+    return values[:-1, None] + place[:, None, None] * (values[1:] - values[:-1])[:, None]
+
+
+def _turn_together(turns: np.ndarray, leaders: np.ndarray) -> np.ndarray:
+    """(G, K) changes of torsion: the shortest way for each group's leader, and the same way round for the others."""
+    shortest = turns[:, leaders] - 2 * np.pi * np.round(turns[:, leaders] / (2 * np.pi))
+    return turns - 2 * np.pi * np.round((turns - shortest) / (2 * np.pi))
