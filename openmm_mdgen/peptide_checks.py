@@ -95,7 +95,7 @@ def check_handedness(residue: Residue, positions: np.ndarray) -> Residue:
             f"{residue} has the inverted C-beta of allo-{residue.type}; only the natural form is known; rebuild it"
         )
     swap = {"VAL": ("CB", "CA", "CG1", "CG2"), "LEU": ("CG", "CB", "CD1", "CD2")}.get(residue.type)
-    if swap is None or volume(*swap) > 0:
+    if swap is None or volume(*swap) < 0:
         return residue
     first, second = swap[2:]
     return Residue(residue.type, residue.number, atoms | {first: atoms[second], second: atoms[first]})
