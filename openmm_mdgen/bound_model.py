@@ -67,11 +67,13 @@ def _loaded(model: Any, device: str | None) -> Any:
     if not isinstance(model, str | PathLike):
         return _load_task(model, device)
     path = Path(model)
-    return _load_once(model, device, path.stat().st_mtime_ns if path.is_file() else 0)
+    return _load_once(
+        model if isinstance(model, str) else path, device, path.stat().st_mtime_ns if path.is_file() else 0
+    )
 
 
 @lru_cache(maxsize=4)
-def _load_once(model: str | PathLike[str], device: str | None, _changed: int) -> Any:
+def _load_once(model: str | Path, device: str | None, _changed: int) -> Any:
     return _load_task(model, device)
 
 
