@@ -1,7 +1,7 @@
 """Positions to internal coordinates of a chain and back: bonds cannot stretch where residues meet, chirality cannot flip.
 
-Thirteen values describe a residue: seven torsions and, because they fluctuate most where residues join, three bond lengths and three
-bond angles of the backbone. Everything else (side-chain and cap geometry, chirality, hydrogens) is taken from the user's own structure.
+Sixteen values describe a residue: seven torsions, three bond lengths of the backbone, and the six bond angles whose fluctuation moves most
+atoms. Everything else (side-chain and cap geometry, chirality, hydrogens) is taken from the user's own structure.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from openmm_mdgen.geometry.frames import bisector_frame, bond_angle, bond_length, dihedral, place_atom
-from openmm_mdgen.geometry.sidechains import N_CHI, SIDE_CHAINS, chi_atoms, heavy_bonds
+from openmm_mdgen.geometry.frames import bisector_frame, bond_angle, bond_length, dihedral, place_atom, unit
+from openmm_mdgen.geometry.sidechains import SIDE_CHAINS, chi_atoms, heavy_bonds
 
 TORSIONS = ("omega", "phi", "psi", "chi1", "chi2", "chi3", "chi4")
 LENGTHS = ("N-CA", "CA-C", "C-N")  # C-N is the bond from the residue before
-ANGLES = ("N-CA-C", "CA-C-N", "C-N-CA")  # the last two at the bond from the residue before
+ANGLES = ("N-CA-C", "CA-C-N", "C-N-CA", "N-CA-CB", "C-CA-CB", "CA-CB-G")  # the second and third at the bond from before
 INTERNAL = (*TORSIONS, *LENGTHS, *ANGLES)
 OMEGA, PHI, PSI, CHI1 = 0, 1, 2, 3
 
@@ -31,6 +31,19 @@ class _Torsion:
     b: int
     c: int
     slot: tuple[int, int] | None  # (residue, torsion) that turns it, or none
+    angle: tuple[int, int] | None = None  # (residue, angle) that bends it, or none
+
+
+@dataclass(frozen=True)
+class _Beta:
+    """CB, from its angles to N (slot) and to C (angle); the reference gives the side on which it lies."""
+
+    atom: int
+    a: int
+    b: int
+    c: int
+    slot: tuple[int, int]
+    angle: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,24 @@ class _Bisector:
     c: int
 
 
+_Placement = _Torsion | _Beta | _Bisector
+_TO_BETA = INTERNAL.index("N-CA-CB")
+
+
+def _flat(slot: tuple[int, int] | None) -> int:
+    return -1 if slot is None else slot[0] * len(INTERNAL) + slot[1]
+
+
+def _beta_direction(to_n: Tensor, to_c: Tensor, angle_n: Tensor, angle_c: Tensor, side: Tensor) -> Tensor:
+    """Unit vector (..., 3) with the given angles to two vectors, on the given side (1 or -1) of their plane."""
+    u, v = unit(to_n), unit(to_c)
+    dot, p, q = (u * v).sum(-1), torch.cos(angle_n), torch.cos(angle_c)
+    within = 1 - dot.square()
+    in_plane = ((p - q * dot) / within).unsqueeze(-1) * u + ((q - p * dot) / within).unsqueeze(-1) * v
+    height = (1 - in_plane.square().sum(-1)).clamp_min(0.01).sqrt() * side
+    return unit(in_plane + height.unsqueeze(-1) * unit(torch.linalg.cross(u, v)))
+
+
 @dataclass(frozen=True)
 class _Layer:
     """Atoms that can be placed at once."""
@@ -48,7 +79,7 @@ class _Layer:
     kind: type
     atoms: Tensor
     abc: Tensor  # (3, K)
-    slots: Tensor  # (K,) into the flattened (L * 13) values, -1 none
+    slots: Tensor  # (2, K) into the flattened (L * 16) values, -1 none
 
 
 @dataclass(frozen=True)
@@ -57,7 +88,7 @@ class Geometry:
 
     layers: tuple[Tensor, ...]
     rings: Tensor  # (n_proline, 2) CD-N, CD-CG
-    internal: Tensor  # (L, 13)
+    internal: Tensor  # (L, 16)
 
 
 class InternalCoordinates:
@@ -75,7 +106,7 @@ class InternalCoordinates:
 
     Attributes
     ----------
-    exists : Tensor (L, 13) of bool
+    exists : Tensor (L, 16) of bool
         Which of `INTERNAL` each residue has.
 
     Examples
@@ -108,7 +139,7 @@ class InternalCoordinates:
         self._chain = self._chain_slots()
         self.bonds = self._heavy_bonds()
         placements = self._side_chain_placements()
-        placements += self._hydrogen_placements(hydrogens, {p.atom for p in placements})
+        placements += self._hydrogen_placements(hydrogens)
         self._layers = self._layer(placements)
         self._rings = [
             (a["N"], a["CA"], a["CG"], a["CD"])
@@ -154,6 +185,11 @@ class InternalCoordinates:
                 triples[i, first + 1] = (before["CA"], before["C"], a["N"])
                 if "CA" in a:
                     triples[i, first + 2] = (before["C"], a["N"], a["CA"])
+            if "CB" in a:
+                triples[i, first + 3] = (a["N"], a["CA"], a["CB"])
+                triples[i, first + 4] = (a["C"], a["CA"], a["CB"])
+            if SIDE_CHAINS.get(self.residue_types[i]):
+                triples[i, first + 5] = (a["CA"], a["CB"], a[SIDE_CHAINS[self.residue_types[i]][0].atom])
         return triples
 
     def _chain_slots(self) -> list[tuple[tuple[int, int] | None, ...]]:
@@ -163,7 +199,11 @@ class InternalCoordinates:
         by_quad = {v: k for k, v in self._quads.items()}
         b = self.backbone
         return [
-            (by_pair[frozenset(b[k - 1 : k + 1])], by_triple.get(tuple(b[k - 2 : k + 1])), by_quad.get(tuple(b[k - 3 : k + 1])))
+            (
+                by_pair[frozenset(b[k - 1 : k + 1])],
+                by_triple.get(tuple(b[k - 2 : k + 1])),
+                by_quad.get(tuple(b[k - 3 : k + 1])),
+            )
             for k in range(1, len(b))
         ]
 
@@ -178,8 +218,8 @@ class InternalCoordinates:
                 bonds.append((self._atoms[i - 1]["C"], a["N"]))
         return bonds
 
-    def _side_chain_placements(self) -> list[_Torsion | _Bisector]:
-        out: list[_Torsion | _Bisector] = []
+    def _side_chain_placements(self) -> list[_Placement]:
+        out: list[_Placement] = []
         last = len(self._atoms) - 1
         for i, (a, t) in enumerate(zip(self._atoms, self.residue_types, strict=True)):
             if "C" not in a:
@@ -189,21 +229,23 @@ class InternalCoordinates:
             else:
                 out += [_Torsion(a[n], a["N"], a["CA"], a["C"], (i, PSI)) for n in ("O", "OXT") if n in a]
             if "CB" in a:
-                out.append(_Bisector(a["CB"], a["N"], a["CA"], a["C"]))
-            for b in SIDE_CHAINS.get(t, ()):
+                out.append(_Beta(a["CB"], a["N"], a["CA"], a["C"], (i, _TO_BETA), (i, _TO_BETA + 1)))
+            for k, b in enumerate(SIDE_CHAINS.get(t, ())):
                 slot = (i, CHI1 + b.chi - 1) if b.chi else None
-                out.append(_Torsion(a[b.atom], a[b.a], a[b.b], a[b.c], slot))
+                out.append(_Torsion(a[b.atom], a[b.a], a[b.b], a[b.c], slot, None if k else (i, _TO_BETA + 2)))
         return out
 
-    def _hydrogen_placements(self, hydrogens: Mapping[int, int], placed: set[int]) -> list[_Torsion | _Bisector]:
-        order = {atom: k for k, atom in enumerate([*self.backbone, *(a for m in self._atoms for a in m.values())][::-1])}
+    def _hydrogen_placements(self, hydrogens: Mapping[int, int]) -> list[_Placement]:
+        order = {
+            atom: k for k, atom in enumerate([*self.backbone, *(a for m in self._atoms for a in m.values())][::-1])
+        }
         near = defaultdict(list)
         for x, y in self.bonds:
             near[x].append(y)
             near[y].append(x)
         for x in near:
             near[x].sort(key=lambda k: -order[k])
-        out: list[_Torsion | _Bisector] = []
+        out: list[_Placement] = []
         for h, parent in hydrogens.items():
             q = near[parent]
             if len(q) > 1:
@@ -213,7 +255,7 @@ class InternalCoordinates:
                 out.append(_Torsion(h, g, q[0], parent, None))
         return out
 
-    def _layer(self, placements: list[_Torsion | _Bisector]) -> list[_Layer]:
+    def _layer(self, placements: list[_Placement]) -> list[_Layer]:
         level = dict.fromkeys(self.backbone, 0)
         waiting, groups = list(placements), defaultdict(list)
         while waiting:
@@ -227,7 +269,7 @@ class InternalCoordinates:
         layers = []
         for key in sorted(groups):
             group = groups[key]
-            slots = [s[0] * len(INTERNAL) + s[1] if (s := getattr(p, "slot", None)) else -1 for p in group]
+            slots = [[_flat(getattr(p, name, None)) for p in group] for name in ("slot", "angle")]
             abc = torch.tensor([(p.a, p.b, p.c) for p in group]).T
             layers.append(_Layer(type(group[0]), torch.tensor([p.atom for p in group]), abc, torch.tensor(slots)))
         return layers
@@ -244,7 +286,7 @@ class InternalCoordinates:
 
         Returns
         -------
-        Tensor (..., L, 13)
+        Tensor (..., L, 16)
             `INTERNAL`: radians, Å, radians; zero where ``exists`` is false.
         """
         out = positions.new_zeros(*positions.shape[:-2], len(self.residue_types), len(INTERNAL))
@@ -264,8 +306,14 @@ class InternalCoordinates:
             if layer.kind is _Bisector:
                 layers.append((bisector_frame(a, b, c).mT @ (atom - b).unsqueeze(-1)).squeeze(-1))
                 continue
-            turn = torch.where(layer.slots >= 0, internal.flatten()[layer.slots], 0.0)
-            layers.append(torch.stack((bond_length(c, atom), bond_angle(b, c, atom), dihedral(a, b, c, atom) - turn), -1))
+            if layer.kind is _Beta:
+                side = (torch.linalg.cross(a - b, c - b) * (atom - b)).sum(-1).sign()
+                layers.append(torch.stack((bond_length(b, atom), side, torch.zeros_like(side)), -1))
+                continue
+            turn = torch.where(layer.slots[0] >= 0, internal.flatten()[layer.slots[0]], 0.0)
+            layers.append(
+                torch.stack((bond_length(c, atom), bond_angle(b, c, atom), dihedral(a, b, c, atom) - turn), -1)
+            )
         rings = [
             torch.stack((bond_length(reference[d], reference[n]), bond_length(reference[d], reference[g])))
             for n, _, g, d in self._rings
@@ -279,7 +327,7 @@ class InternalCoordinates:
 
         Parameters
         ----------
-        internal : Tensor (F, L, 13)
+        internal : Tensor (F, L, 16)
         geometry : Geometry
             What internal coordinates leave out, from the user's own structure.
 
@@ -288,7 +336,7 @@ class InternalCoordinates:
         Tensor (F, N, 3)
             Å, in the frame of the first three backbone atoms: superpose before use.
         """
-        values = internal.flatten(1).T.contiguous()  # (L * 13, F)
+        values = internal.flatten(1).T.contiguous()  # (L * 16, F)
         x = internal.new_full((self.n_atoms, internal.shape[0], 3), math.nan)
         self._decode_backbone(x, values)
         rings = {d: k for k, (_, _, _, d) in enumerate(self._rings)}
@@ -298,8 +346,15 @@ class InternalCoordinates:
             if layer.kind is _Bisector:
                 x[layer.atoms] = b + (bisector_frame(a, b, c) @ constants.unsqueeze(-1)).squeeze(-1)
                 continue
-            turn = values[layer.slots.clamp_min(0)] * (layer.slots >= 0).unsqueeze(-1)
+            slot, bend = layer.slots
             length, angle, torsion = constants.unbind(-1)
+            if layer.kind is _Beta:
+                x[layer.atoms] = b + length.unsqueeze(-1) * _beta_direction(
+                    a - b, c - b, values[slot], values[bend], angle
+                )
+                continue
+            turn = values[slot.clamp_min(0)] * (slot >= 0).unsqueeze(-1)
+            angle = torch.where((bend >= 0).unsqueeze(-1), values[bend.clamp_min(0)], angle)
             x[layer.atoms] = place_atom(a, b, c, length, angle, torsion + turn)
             for atom in set(layer.atoms.tolist()) & set(rings):
                 self._close_ring(x, rings[atom], geometry.rings)

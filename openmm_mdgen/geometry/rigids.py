@@ -47,6 +47,10 @@ class Rigids:
         """Points (..., 3) from global to local axes."""
         return rotate(self.rotation.mT, points - self.translation)
 
+    def to(self, device: torch.device, dtype: torch.dtype) -> Rigids:
+        """The same on a device and in a dtype."""
+        return Rigids(self.rotation.to(device, dtype), self.translation.to(device, dtype))
+
     def inverse(self) -> Rigids:
         """The transform that undoes this one."""
         rotation = self.rotation.mT

@@ -1,0 +1,131 @@
+"""Weights on disk: safetensors with everything that is needed to use them, and the names by which they are found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
+from openmm_mdgen.tokens import Normalization
+
+FORMAT = "openmm-mdgen velocity 1"
+ENTRY_POINTS = "openmm_mdgen.models"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network's parameters and what they are good for.
+
+    Attributes
+    ----------
+    config : VelocityConfig
+    state : dict of str to Tensor
+    normalization : Normalization
+    name : str
+    temperature : float
+        K, of the ensemble that the network learned.
+    intervals : (float, float)
+        ps, smallest and largest interval trained.
+    lengths : (int, int)
+        Residues, fewest and most, caps left out.
+    training : dict
+        What the model card says of the run.
+    content_hash : str
+        SHA-256 of the file that they were read from.
+    """
+
+    config: VelocityConfig
+    state: dict[str, Tensor]
+    normalization: Normalization
+    name: str = "model"
+    temperature: float = 350.0
+    intervals: tuple[float, float] = (1.0, 100.0)
+    lengths: tuple[int, int] = (1, 8)
+    training: dict[str, Any] = field(default_factory=dict)
+    content_hash: str = ""
+
+
+def save_weights(path: Path, weights: Weights) -> None:
+    """Write a .safetensors file, under a temporary name first."""
+    tensors = {f"network.{k}": v.detach().cpu().float().contiguous() for k, v in weights.state.items()}
+    tensors["normalization.mean"], tensors["normalization.std"] = weights.normalization.mean, weights.normalization.std
+    about = {k: getattr(weights, k) for k in ("name", "temperature", "intervals", "lengths", "training")}
+    metadata = {"format": FORMAT, "config": json.dumps(asdict(weights.config)), "about": json.dumps(about)}
+    temporary = path.with_name(path.name + ".tmp")
+    save_file(tensors, temporary, metadata=metadata)
+    temporary.replace(path)
+
+
+def read_weights(path: Path) -> Weights:
+    """Read what `save_weights` wrote.
+
+    Raises
+    ------
+    MDGenError
+        If the file is missing, damaged, or not ours.
+    """
+    if not path.exists():
+        raise MDGenError(f"weights file {path} does not exist; name a .safetensors file or one of `openmm-mdgen models`")
+    try:
+        with safe_open(path, framework="pt") as handle:
+            metadata = handle.metadata() or {}
+            tensors = {k: handle.get_tensor(k) for k in handle.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise MDGenError(f"weights file {path} is damaged or no .safetensors file ({error}); fetch or train it again") from error
+    if metadata.get("format") != FORMAT:
+        raise MDGenError(f"weights file {path} is of format {metadata.get('format')!r}, not {FORMAT!r}; use openmm-mdgen import")
+    about, config = json.loads(metadata["about"]), VelocityConfig(**json.loads(metadata["config"]))
+    state = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
+    check_state(VelocityNetwork(config).state_dict(), state, path)
+    return Weights(
+        config=config,
+        state=state,
+        normalization=Normalization(tensors["normalization.mean"], tensors["normalization.std"]),
+        name=about["name"],
+        temperature=about["temperature"],
+        intervals=tuple(about["intervals"]),
+        lengths=tuple(about["lengths"]),
+        training=about["training"],
+        content_hash=hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
+
+
+def check_state(expected: dict[str, Tensor], found: dict[str, Tensor], path: Path) -> None:
+    """Missing, extra or misshaped tensors, by name."""
+    wrong = [f"missing {k}" for k in expected if k not in found]
+    wrong += [f"unexpected {k}" for k in found if k not in expected]
+    wrong += [
+        f"{k} is {tuple(found[k].shape)}, not {tuple(v.shape)}"
+        for k, v in expected.items()
+        if k in found and found[k].shape != v.shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise MDGenError(f"weights file {path} does not fit its network: {'; '.join(wrong[:3])}{more}; fetch or train it again")
+
+
+def bundled_path(name: str) -> Path:
+    """Where a bundled model's weights lie."""
+    return Path(__file__).parent / "weights" / f"{name}.safetensors"
+
+
+def load_weights(name: str) -> Weights:
+    """Weights by bundled name or by path."""
+    bundled = bundled_path(name)
+    return read_weights(bundled if bundled.exists() else Path(name))
+
+
+def build_network(weights: Weights, device: torch.device | str = "cpu") -> VelocityNetwork:
+    """The network with its weights, ready for use."""
+    network = VelocityNetwork(weights.config)
+    network.load_state_dict(weights.state)
+    return network.eval().requires_grad_(False).to(device)

@@ -1,0 +1,93 @@
+"""``openmm-mdgen train``: MD in, weights out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("train")
+@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--validation", multiple=True, type=click.Path(path_type=Path), help="Folder of MD to validate on; repeat for more.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("run"), show_default=True, help="Folder of the run; one that exists is resumed.")
+@click.option("--init", help="Start from a model: a bundled name or a weights file.")
+@click.option("--name", default="model", show_default=True, help="Name written into the weights.")
+@click.option("--steps", default=10_000, show_default=True)
+@click.option("--every", default=250, show_default=True, help="Steps between checkpoints.")
+@click.option("--width", default=192, show_default=True)
+@click.option("--depth", default=6, show_default=True)
+@click.option("--heads", default=6, show_default=True)
+@click.option("--patch", default=2, show_default=True, help="Frames that share a token inside the network.")
+@click.option("--frames", default=64, show_default=True, help="Frames of a window.")
+@click.option("--tokens", default=8192, show_default=True, help="Frames times residues of a batch.")
+@click.option("--muon-rate", default=2e-3, show_default=True)
+@click.option("--adamw-rate", default=1e-3, show_default=True)
+@click.option("--decay", default=0.4, show_default=True, help="Share of the steps over which the rate falls to zero.")
+@click.option("--ema", default=0.999, show_default=True)
+@click.option("--stride", default=1, show_default=True, help="Keep every n-th frame of the data.")
+@click.option("--temperature", default=350.0, show_default=True, help="K, of the MD.")
+@click.option("--precision", default="auto", show_default=True, help="auto, 32-true, bf16-mixed or 16-mixed.")
+@click.option("--accelerator", default="auto", show_default=True)
+@click.option("--devices", default="auto", show_default=True)
+@click.option("--nodes", default=1, show_default=True)
+@click.option("--threads", type=int, help="CPU threads.")
+@click.option("--seed", default=0, show_default=True)
+def command(
+    data: tuple[Path, ...],
+    validation: tuple[Path, ...],
+    out: Path,
+    init: str | None,
+    name: str,
+    steps: int,
+    every: int,
+    width: int,
+    depth: int,
+    heads: int,
+    patch: int,
+    frames: int,
+    tokens: int,
+    muon_rate: float,
+    adamw_rate: float,
+    decay: float,
+    ema: float,
+    stride: int,
+    temperature: float,
+    precision: str,
+    accelerator: str,
+    devices: str,
+    nodes: int,
+    threads: int | None,
+    seed: int,
+) -> None:
+    """Train a model on the MD in the folders DATA, or fine-tune one with --init.
+
+    Trajectories are found recursively, in any format that MDAnalysis reads, each beside a topology file with the same atoms. A run that was
+    killed goes on from its last checkpoint when the same command is given again.
+    """
+    import torch
+
+    from openmm_mdgen.network.velocity import VelocityConfig
+    from openmm_mdgen.train.run import TrainConfig, train
+    from openmm_mdgen.train.windows import WindowConfig
+
+    if threads:
+        torch.set_num_threads(threads)
+    config = TrainConfig(
+        network=VelocityConfig(width=width, depth=depth, heads=heads, patch=patch),
+        windows=WindowConfig(n_frames=frames, n_tokens=tokens),
+        n_steps=steps,
+        every=every,
+        muon_rate=muon_rate,
+        adamw_rate=adamw_rate,
+        decay=decay,
+        ema=ema,
+        seed=seed,
+        precision=precision,
+        accelerator=accelerator,
+        devices=devices,
+        n_nodes=nodes,
+        temperature=temperature,
+        name=name,
+    )
+    click.echo(f"weights: {train(data, validation, out, config, init=init, stride=stride)}")

@@ -1,0 +1,86 @@
+"""Internal coordinates to tokens and back, and what a network is told beforehand.
+
+A token stands for one residue at one frame. Its channels are sine and cosine of the seven torsions, then the lengths and angles of
+`geometry.internal`, all standardised with the training set's mean and deviation. Tokens do not change when a molecule is moved or turned,
+so no superposition is needed before training, and the key frame needs no frame of reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS
+from openmm_mdgen.geometry.sidechains import TYPES
+
+N_TORSIONS = len(TORSIONS)
+CHANNELS = (
+    *(f"{function} {name}" for name in TORSIONS for function in ("sin", "cos")),
+    *INTERNAL[N_TORSIONS:],
+)
+N_CHANNELS = len(CHANNELS)
+N_GIVEN = 2 * N_TORSIONS  # lengths and angles are forgotten within 0.1 ps, so only torsions are given
+UNKNOWN = len(TYPES)  # padding, or a residue whose identity is not told
+BEFORE, AFTER = len(TYPES) + 1, len(TYPES) + 2  # what stands before the first and after the last residue
+N_TYPES = len(TYPES) + 3
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Mean and standard deviation of every channel, (23,) each, over the training set."""
+
+    mean: Tensor
+    std: Tensor
+
+
+class Conditioning(NamedTuple):
+    """What is told to the network beside the noise.
+
+    Attributes
+    ----------
+    sequence : Tensor (B, L) of int
+        Indices into ``TYPES``; `UNKNOWN` pads.
+    exists : Tensor (B, L, C) of bool
+        Which channels a residue has.
+    given : Tensor (B, T, L) of bool
+        Which tokens are conditioned on.
+    values : Tensor (B, T, L, C)
+        Tokens at least where ``given``.
+    interval : Tensor (B,)
+        ps between frames.
+    """
+
+    sequence: Tensor
+    exists: Tensor
+    given: Tensor
+    values: Tensor
+    interval: Tensor
+
+
+def sequence_to_indices(residue_types: tuple[str, ...]) -> Tensor:
+    """Indices (L,) into ``TYPES`` of canonical three-letter names, caps included."""
+    return torch.tensor([TYPES.index(t) for t in residue_types])
+
+
+def internal_to_channels(exists: Tensor) -> Tensor:
+    """Which channels (..., L, 23) exist, from which internal coordinates (..., L, 16) do."""
+    return torch.cat((exists[..., :N_TORSIONS].repeat_interleave(2, -1), exists[..., N_TORSIONS:]), -1)
+
+
+def internal_to_tokens(internal: Tensor, exists: Tensor, normalization: Normalization) -> Tensor:
+    """Standardised tokens (..., L, 23) of internal coordinates (..., L, 16); 0 where a channel does not exist."""
+    torsions = internal[..., :N_TORSIONS]
+    pairs = torch.stack((torsions.sin(), torsions.cos()), -1).flatten(-2)
+    raw = torch.cat((pairs, internal[..., N_TORSIONS:]), -1)
+    tokens = (raw - normalization.mean.to(raw)) / normalization.std.to(raw)
+    return tokens * internal_to_channels(exists).to(tokens.device)
+
+
+def tokens_to_internal(tokens: Tensor, normalization: Normalization) -> Tensor:
+    """Internal coordinates (..., L, 16) of standardised tokens (..., L, 23)."""
+    raw = tokens * normalization.std.to(tokens) + normalization.mean.to(tokens)
+    pairs = raw[..., : 2 * N_TORSIONS].unflatten(-1, (N_TORSIONS, 2))
+    return torch.cat((torch.atan2(pairs[..., 0], pairs[..., 1]), raw[..., 2 * N_TORSIONS :]), -1)

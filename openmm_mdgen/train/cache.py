@@ -1,0 +1,122 @@
+"""A folder of MD, any format that MDAnalysis reads, to a compact memory-mapped cache of internal coordinates.
+
+The cache is two files: ``internal.npy``, float32 (rows, 16), a row per residue and frame, and ``index.json``, which says what lies where.
+Reading it needs neither OpenMM nor MDAnalysis.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.geometry.internal import INTERNAL
+
+TOPOLOGIES = (".pdb", ".gro", ".psf", ".prmtop", ".parm7", ".top", ".tpr", ".pdbx", ".cif")
+TRAJECTORIES = (".xtc", ".dcd", ".trr", ".nc", ".ncdf", ".h5md", ".crd", ".trj", ".mdcrd")
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One trajectory in the cache: rows ``start`` to ``start + n_frames * len(residue_types)``."""
+
+    name: str
+    residue_types: tuple[str, ...]
+    exists: tuple[tuple[bool, ...], ...]
+    interval: float  # ps
+    start: int
+    n_frames: int
+
+
+class Cache:
+    """An opened cache; ``frames(segment)`` is a memory-mapped (n_frames, L, 16) array."""
+
+    def __init__(self, folder: Path) -> None:
+        index = json.loads((folder / "index.json").read_text())
+        if index["version"] != VERSION:
+            raise MDGenError(f"token cache {folder} has version {index['version']}, not {VERSION}; delete it and train again")
+        self.segments = [Segment(**{**s, "residue_types": tuple(s["residue_types"])}) for s in index["segments"]]
+        self._data = np.load(folder / "internal.npy", mmap_mode="r")
+
+    def frames(self, segment: Segment) -> np.ndarray:
+        """Internal coordinates (n_frames, L, 16) of a segment: radians and Å."""
+        n = len(segment.residue_types)
+        return self._data[segment.start : segment.start + segment.n_frames * n].reshape(segment.n_frames, n, -1)
+
+
+def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache:
+    """Read every trajectory under ``folders`` and write a cache.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Searched recursively. A trajectory belongs to the topology file in its own folder that has as many atoms.
+    out : Path
+        Folder of the cache, made anew.
+    stride : int
+        Keep every stride-th frame.
+
+    Raises
+    ------
+    MDGenError
+        When nothing can be read.
+    """
+    from tqdm import tqdm
+
+    out.mkdir(parents=True, exist_ok=True)
+    segments, arrays, row = [], [], 0
+    for topology, trajectory in tqdm(list(_find(folders)), desc="reading MD", unit="file"):
+        read = _read(topology, trajectory, stride)
+        if read is None:
+            continue
+        internal, residue_types, exists, interval = read
+        segments.append(Segment(str(trajectory), residue_types, exists, interval, row, len(internal)))
+        arrays.append(internal.reshape(-1, len(INTERNAL)))
+        row += len(arrays[-1])
+    if not segments:
+        where = ", ".join(map(str, folders))
+        raise MDGenError(f"no peptide trajectories found under {where}; put each beside a topology file with the same atoms")
+    np.save(out / "internal.npy", np.concatenate(arrays))
+    (out / "index.json").write_text(json.dumps({"version": VERSION, "segments": [asdict(s) for s in segments]}))
+    return Cache(out)
+
+
+def _find(folders: Sequence[Path]) -> Iterator[tuple[list[Path], Path]]:
+    for folder in folders:
+        if not folder.is_dir():
+            raise MDGenError(f"{folder} is not a folder; name a folder with topologies and trajectories")
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() in TRAJECTORIES:
+                yield sorted(p for p in path.parent.iterdir() if p.suffix.lower() in TOPOLOGIES), path
+
+
+def _read(topologies: list[Path], trajectory: Path, stride: int):
+    import MDAnalysis as mda
+
+    from openmm_mdgen.geometry.internal import InternalCoordinates
+    from openmm_mdgen.peptide import Peptide
+    from openmm_mdgen.structures import atomgroup_to_structure
+
+    for topology in topologies:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            universe = mda.Universe(str(topology))
+            try:
+                universe.load_new(str(trajectory))
+            except (ValueError, OSError):
+                continue
+            peptide = Peptide.from_structure(atomgroup_to_structure(universe.atoms))
+            positions = universe.trajectory.timeseries(order="fac", step=stride)
+        internal = InternalCoordinates(peptide.residue_types, peptide.heavy, {}, peptide.n_atoms)
+        values = internal.encode(torch.as_tensor(positions, dtype=torch.float64)).numpy().astype(np.float32)
+        exists = tuple(tuple(row) for row in internal.exists.tolist())
+        return values, peptide.residue_types, exists, round(float(universe.trajectory.dt) * stride, 6)
+    warnings.warn(f"{trajectory} left out: no topology beside it has its atoms", MDGenWarning, stacklevel=2)
+    return None

@@ -1,0 +1,66 @@
+"""Flow matching of the velocity network: the loss, the optimizers and the moving average."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from openmm_mdgen.interpolant import sample_path
+from openmm_mdgen.tokens import N_CHANNELS, N_GIVEN
+from openmm_mdgen.train.windows import Batch
+
+
+def flow_loss(network: nn.Module, batch: Batch, generator: torch.Generator, detail_weight: float) -> Tensor:
+    """Mean squared error of the velocity over existing channels of tokens that are not given.
+
+    A channel weighs as the square root of how many values it has, so that rare ones (chi3, chi4) are learned too. Lengths and angles, which
+    are noise at any interval of the simulation task, weigh ``detail_weight``.
+    """
+    x_1, c = batch.tokens, batch.conditioning
+    mask = c.exists.unsqueeze(1) & ~c.given.unsqueeze(-1)
+    x_0 = torch.randn(x_1.shape, generator=generator) * c.exists.unsqueeze(1)
+    t = torch.rand(x_1.shape[:1], generator=generator)
+    path = sample_path(x_0.to(x_1), x_1, t.to(x_1))
+    error = (network(path.x_t, t.to(x_1), c).float() - path.velocity).square() * mask
+    count = mask.sum((0, 1, 2)).float()
+    weight = torch.ones(N_CHANNELS, device=x_1.device)
+    weight[N_GIVEN:] = detail_weight
+    weight = weight * count.sqrt()
+    return (weight * error.sum((0, 1, 2)) / count.clamp_min(1)).sum() / weight.sum()
+
+
+def build_optimizers(network: nn.Module, muon_rate: float, adamw_rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the blocks (AdamW before torch 2.9), AdamW for everything else; each group knows its peak rate."""
+    matrices = [p for p in network.blocks.parameters() if p.ndim == 2 and min(p.shape) > 6]  # type: ignore[operator]
+    inside = {id(p) for p in matrices}
+    others = [p for p in network.parameters() if id(p) not in inside]
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.01)]
+    if hasattr(torch.optim, "Muon"):
+        optimizers.append(torch.optim.Muon(matrices, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"))
+    else:
+        optimizers.append(torch.optim.AdamW(matrices, betas=(0.9, 0.98), weight_decay=0.02))
+    for optimizer, rate in zip(optimizers, (adamw_rate, muon_rate), strict=True):
+        for group in optimizer.param_groups:
+            group["peak"] = rate
+    return optimizers
+
+
+def rate_factor(step: int, n_steps: int, warmup: int, decay: float) -> float:
+    """Warm-up, constant, then linear to zero over the last ``decay`` of the run."""
+    left = (n_steps - step) / max(1.0, decay * n_steps)
+    return min(1.0, (step + 1) / warmup, max(0.0, left))
+
+
+def set_rate(optimizers: list[torch.optim.Optimizer], factor: float) -> None:
+    """Scale every group's rate from its peak."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, step: int, decay: float) -> None:
+    """Move the average towards the network: with ``decay`` per step, faster at the start of a run."""
+    weight = 1 - min(decay, (step + 1) / (step + 10))
+    for kept, new in zip(average.parameters(), network.parameters(), strict=True):
+        kept.lerp_(new, weight)

@@ -1,0 +1,276 @@
+"""A training run from folders of MD to a weights file: resumable, deterministic under its seed."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from openmm_mdgen.checkpoint import Weights, load_weights, save_weights
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
+from openmm_mdgen.tokens import Conditioning, Normalization
+from openmm_mdgen.train.cache import Cache, build_cache
+from openmm_mdgen.train.flow import build_optimizers, flow_loss, rate_factor, set_rate, update_average
+from openmm_mdgen.train.windows import Batch, WindowConfig, Windows, measure_normalization
+
+N_VALIDATION = 24
+WARMUP = 100
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a run, apart from the data.
+
+    Attributes
+    ----------
+    n_steps : int
+        Optimizer steps in all.
+    every : int
+        Steps between checkpoints, validations and exports: what a killed run can lose.
+    muon_rate, adamw_rate : float
+        Peak learning rates of the matrices inside the blocks and of everything else.
+    decay : float
+        Share of the steps over which the rate falls to zero.
+    ema : float
+        Decay per step of the moving average that is exported.
+    precision : str
+        Lightning's name; 'auto' takes bf16 where the hardware has it.
+    temperature : float
+        K, of the MD; written into the weights.
+    """
+
+    network: VelocityConfig = field(default_factory=VelocityConfig)
+    windows: WindowConfig = field(default_factory=WindowConfig)
+    n_steps: int = 10_000
+    every: int = 250
+    muon_rate: float = 2e-3
+    adamw_rate: float = 1e-3
+    decay: float = 0.4
+    ema: float = 0.999
+    detail_weight: float = 0.2
+    seed: int = 0
+    precision: str = "auto"
+    accelerator: str = "auto"
+    devices: str = "auto"
+    n_nodes: int = 1
+    temperature: float = 350.0
+    name: str = "model"
+
+
+def train(
+    data: Sequence[Path],
+    validation: Sequence[Path],
+    out: Path,
+    config: TrainConfig,
+    *,
+    init: str | None = None,
+    stride: int = 1,
+) -> Path:
+    """Train, or go on with, the run in folder ``out``.
+
+    Parameters
+    ----------
+    data, validation : sequence of Path
+        Folders of MD, see `build_cache`; without validation the training data are validated on.
+    out : Path
+        Gets ``cache/``, ``last.ckpt``, ``model.safetensors``, ``losses.csv`` and ``losses.png``.
+    config : TrainConfig
+    init : str, optional
+        Name or path of weights to start from; their network shape and normalisation are kept.
+    stride : int
+        Keep every stride-th frame of the data.
+
+    Returns
+    -------
+    Path
+        The weights file.
+
+    Raises
+    ------
+    MDGenError
+        When there is nothing to train on, or Lightning is not installed.
+    """
+    fabric = _fabric(config)
+    cache, held_out = _caches(fabric, data, validation, out / "cache", stride)
+    start = load_weights(init) if init else None
+    if start is not None:
+        config = replace(config, network=start.config)
+    normalization = start.normalization if start is not None else measure_normalization(cache)
+    fabric.seed_everything(config.seed, verbose=False)
+    network = VelocityNetwork(config.network)
+    if start is not None:
+        network.load_state_dict(start.state)
+    average = copy.deepcopy(network).requires_grad_(False)
+    optimizers = build_optimizers(network, config.muon_rate, config.adamw_rate)
+    prepared, *optimizers = fabric.setup(network, *optimizers)
+    run = _Run(fabric, config, prepared, average.to(fabric.device), optimizers, normalization, out)
+    run.resume()
+    run.fit(Windows(cache, normalization, config.windows), Windows(held_out, normalization, config.windows))
+    return out / "model.safetensors"
+
+
+def _fabric(config: TrainConfig) -> Any:
+    try:
+        import lightning
+    except ImportError as error:
+        raise MDGenError("training needs lightning, which is not installed; pip install 'openmm-mdgen[train]'") from error
+    precision = config.precision
+    if precision == "auto":
+        cuda = torch.cuda.is_available()
+        fast = torch.cuda.is_bf16_supported() if cuda else "avx512_bf16" in _cpu_flags()
+        precision = "bf16-mixed" if fast else "32-true"
+    fabric = lightning.Fabric(
+        accelerator=config.accelerator, devices=config.devices, num_nodes=config.n_nodes, precision=precision
+    )
+    fabric.launch()
+    return fabric
+
+
+def _cpu_flags() -> str:
+    path = Path("/proc/cpuinfo")
+    return path.read_text() if path.exists() else ""
+
+
+def _caches(
+    fabric: Any, data: Sequence[Path], validation: Sequence[Path], folder: Path, stride: int
+) -> tuple[Cache, Cache]:
+    wanted = {"train": data, "validation": validation}
+    for name, folders in wanted.items():
+        if folders and fabric.is_global_zero and not (folder / name / "index.json").exists():
+            build_cache(folders, folder / name, stride=stride)
+    fabric.barrier()
+    cache = Cache(folder / "train")
+    return cache, Cache(folder / "validation") if validation else cache
+
+
+class _Run:
+    """The state of a run and its loop."""
+
+    def __init__(
+        self,
+        fabric: Any,
+        config: TrainConfig,
+        network: Any,
+        average: nn.Module,
+        optimizers: list[Any],
+        normalization: Normalization,
+        out: Path,
+    ) -> None:
+        self.fabric, self.config, self.network, self.average = fabric, config, network, average
+        self.optimizers, self.normalization, self.out = optimizers, normalization, out
+        self.step, self.seconds = 0, 0.0
+        self.losses: list[tuple[int, float, float, float]] = []
+
+    def resume(self) -> None:
+        """Take up ``last.ckpt`` where there is one."""
+        path = self.out / "last.ckpt"
+        if not path.exists():
+            return
+        state = self._state()
+        rest = self.fabric.load(path, state)
+        self.average.load_state_dict(rest.pop("average"))
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.losses = [tuple(row) for row in state["losses"]]  # type: ignore[misc]
+        self.fabric.print(f"resuming at step {self.step} of {self.config.n_steps}")
+
+    def _state(self) -> dict[str, Any]:
+        named = {f"optimizer_{k}": o for k, o in enumerate(self.optimizers)}
+        return {"network": self.network, "step": self.step, "seconds": self.seconds, "losses": self.losses, **named}
+
+    def fit(self, windows: Windows, held_out: Windows) -> None:
+        """Steps until the end, with a checkpoint, a validation and an export every ``every`` steps."""
+        from tqdm import tqdm
+
+        bar = tqdm(total=self.config.n_steps, initial=self.step, unit="step", disable=not self.fabric.is_global_zero)
+        losses, began = [], time.monotonic()
+        while self.step < self.config.n_steps:
+            losses.append(self._one_step(windows))
+            self.step += 1
+            bar.update()
+            if self.step % 20 == 0:
+                bar.set_postfix(loss=f"{sum(losses[-100:]) / len(losses[-100:]):.4f}")
+            if self.step % self.config.every == 0 or self.step == self.config.n_steps:
+                self.seconds, began = self.seconds + time.monotonic() - began, time.monotonic()
+                self.losses.append((self.step, sum(losses) / len(losses), self._validate(held_out), self.seconds))
+                losses = []
+                self._save()
+        bar.close()
+
+    def _one_step(self, windows: Windows) -> float:
+        config, fabric = self.config, self.fabric
+        batch = to_device(windows.draw(config.seed, self.step * fabric.world_size + fabric.global_rank), fabric.device)
+        generator = torch.Generator().manual_seed((config.seed << 40) + self.step * fabric.world_size + fabric.global_rank)
+        loss = flow_loss(self.network, batch, generator, config.detail_weight)
+        fabric.backward(loss)
+        fabric.clip_gradients(self.network, self.optimizers[0], max_norm=1.0)
+        set_rate(self.optimizers, rate_factor(self.step, config.n_steps, WARMUP, config.decay))
+        for optimizer in self.optimizers:
+            optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        update_average(self.average, self.network.module, self.step, config.ema)
+        value = float(loss.detach())
+        if value != value:
+            raise MDGenError(f"the loss is not a number at step {self.step}; lower --muon-rate and --adamw-rate")
+        return value
+
+    @torch.no_grad()
+    def _validate(self, held_out: Windows) -> float:
+        total = 0.0
+        for k in range(N_VALIDATION):
+            batch = to_device(held_out.draw(12345, k), self.fabric.device)
+            with self.fabric.autocast():
+                total += float(flow_loss(self.average, batch, torch.Generator().manual_seed(k), self.config.detail_weight))
+        return total / N_VALIDATION
+
+    def _save(self) -> None:
+        temporary = self.out / "last.ckpt.tmp"
+        self.fabric.save(temporary, {**self._state(), "average": self.average.state_dict()})
+        if not self.fabric.is_global_zero:
+            return
+        os.replace(temporary, self.out / "last.ckpt")
+        weights = Weights(
+            config=self.config.network,
+            state=self.average.state_dict(),
+            normalization=self.normalization,
+            name=self.config.name,
+            temperature=self.config.temperature,
+            intervals=(min(self.config.windows.intervals), max(self.config.windows.intervals)),
+            training={"steps": self.step, "hours": round(self.seconds / 3600, 3), "windows": asdict(self.config.windows)},
+        )
+        save_weights(self.out / "model.safetensors", weights)
+        with open(self.out / "losses.csv", "w", newline="") as handle:
+            writer = csv.writer(handle)
+            writer.writerow(("step", "train", "validation", "seconds"))
+            writer.writerows(self.losses)
+        draw_losses(self.losses, self.out / "losses.png")
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The same batch on another device."""
+    return Batch(batch.tokens.to(device), Conditioning(*(x.to(device) for x in batch.conditioning)))
+
+
+def draw_losses(losses: Sequence[tuple[int, float, float, float]], path: Path) -> None:
+    """Training and validation loss against the step, as a picture."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 3.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    steps, train_loss, validation, _ = zip(*losses, strict=True)
+    axes.plot(steps, train_loss, color="#0072B2", label="training")
+    axes.plot(steps, validation, color="#D55E00", label="validation (moving average)")
+    axes.set(xlabel="step", ylabel="flow-matching loss")
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=130)

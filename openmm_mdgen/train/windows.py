@@ -1,0 +1,159 @@
+"""Training windows drawn from a cache: which frames, how far apart, and which of them are given."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.tokens import (
+    N_TORSIONS,
+    Conditioning,
+    Normalization,
+    internal_to_channels,
+    internal_to_tokens,
+    sequence_to_indices,
+)
+from openmm_mdgen.train.cache import Cache, Segment
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """What the windows of a training run look like.
+
+    Attributes
+    ----------
+    n_frames : int
+        Frames of a window at most; fewer where trajectories are short.
+    n_tokens : int
+        Frames times residues of a batch, about.
+    intervals : tuple of float
+        ps between the frames of a window, as far as the data have them.
+    interval_weights : tuple of float
+        How often each is drawn.
+    first, ends, scattered, none : float
+        Share of windows whose first frame, both ends, a random set of frames, or no frame is given.
+    perturbed : float
+        Share of windows whose given torsions are disturbed, as built or minimised structures are.
+    perturbation : float
+        Largest standard deviation of that disturbance in radians.
+    """
+
+    n_frames: int = 64
+    n_tokens: int = 8192
+    intervals: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+    interval_weights: tuple[float, ...] = (0.03, 0.03, 0.04, 0.55, 0.15, 0.1, 0.1)
+    first: float = 0.8
+    ends: float = 0.08
+    scattered: float = 0.07
+    none: float = 0.05
+    perturbed: float = 0.3
+    perturbation: float = 0.25
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Data tokens and what is told of them."""
+
+    tokens: Tensor  # (B, T, L, C)
+    conditioning: Conditioning
+
+
+class Windows:
+    """Draws batches; batch k is a pure function of (seed, k), so that a resumed run goes on as if it had not stopped."""
+
+    def __init__(self, cache: Cache, normalization: Normalization, config: WindowConfig) -> None:
+        self.cache, self.normalization, self.config = cache, normalization, config
+        self._pools: dict[tuple[float, int], list[tuple[Segment, int]]] = defaultdict(list)
+        for interval in config.intervals:
+            for segment in cache.segments:
+                stride = round(interval / segment.interval)
+                if stride < 1 or abs(stride * segment.interval - interval) > 1e-3 * interval:
+                    continue
+                if segment.n_frames // stride >= 8:
+                    self._pools[interval, len(segment.residue_types)].append((segment, stride))
+        if not self._pools:
+            raise MDGenError(f"no trajectory in the data has frames {config.intervals} ps apart; name other intervals")
+
+    def draw(self, seed: int, step: int) -> Batch:
+        """Batch number ``step`` of the run with this seed."""
+        rng = np.random.default_rng([seed, step])
+        interval = self._draw_interval(rng)
+        pools = {n: pool for (dt, n), pool in self._pools.items() if dt == interval}
+        lengths = sorted(pools)
+        weight = np.array([sum(s.n_frames / k for s, k in pools[n]) * n for n in lengths])
+        n_residues = int(rng.choice(lengths, p=weight / weight.sum()))
+        pool = pools[n_residues]
+        n_frames = min(self.config.n_frames, max(s.n_frames // k for s, k in pool))
+        pool = [(s, k) for s, k in pool if s.n_frames // k >= n_frames]
+        chosen = rng.integers(len(pool), size=max(1, self.config.n_tokens // (n_frames * n_residues)))
+        internal, sequences, exists = [], [], []
+        for index in chosen:
+            segment, stride = pool[index]
+            start = rng.integers(segment.n_frames - (n_frames - 1) * stride)
+            internal.append(self.cache.frames(segment)[start : start + n_frames * stride : stride][:n_frames])
+            sequences.append(sequence_to_indices(segment.residue_types))
+            exists.append(torch.tensor(segment.exists))
+        values = torch.from_numpy(np.stack(internal))
+        return self._batch(values, torch.stack(sequences), torch.stack(exists), interval, rng)
+
+    def _draw_interval(self, rng: np.random.Generator) -> float:
+        present = {dt for dt, _ in self._pools}
+        pairs = zip(self.config.intervals, self.config.interval_weights, strict=True)
+        options = [(dt, w) for dt, w in pairs if dt in present]
+        weight = np.array([w for _, w in options])
+        return float(options[rng.choice(len(options), p=weight / weight.sum())][0])
+
+    def _batch(
+        self, internal: Tensor, sequence: Tensor, exists: Tensor, interval: float, rng: np.random.Generator
+    ) -> Batch:
+        b, n_frames, n_residues, _ = internal.shape
+        given = torch.from_numpy(np.stack([self._draw_given(n_frames, rng) for _ in range(b)]))
+        amount = rng.uniform(0, self.config.perturbation, (b, 1, 1, 1)) * (rng.random((b, 1, 1, 1)) < self.config.perturbed)
+        shake = rng.standard_normal((b, n_frames, n_residues, N_TORSIONS)) * amount
+        shaken = internal.clone()
+        shaken[..., :N_TORSIONS] += torch.from_numpy(shake).to(internal)
+        mask = exists.unsqueeze(1)
+        return Batch(
+            tokens=internal_to_tokens(internal, mask, self.normalization),
+            conditioning=Conditioning(
+                sequence=sequence,
+                exists=internal_to_channels(exists),
+                given=given.unsqueeze(-1).expand(-1, -1, n_residues),
+                values=internal_to_tokens(shaken, mask, self.normalization),
+                interval=torch.full((b,), interval),
+            ),
+        )
+
+    def _draw_given(self, n_frames: int, rng: np.random.Generator) -> np.ndarray:
+        c, given = self.config, np.zeros(n_frames, dtype=bool)
+        kind = rng.choice(4, p=np.array([c.first, c.ends, c.scattered, c.none]) / (c.first + c.ends + c.scattered + c.none))
+        if kind == 0:
+            given[0] = True
+        elif kind == 1:
+            given[[0, -1]] = True
+        elif kind == 2:
+            given[rng.choice(n_frames, size=rng.integers(1, max(2, n_frames // 8)), replace=False)] = True
+        return given
+
+
+def measure_normalization(cache: Cache, max_rows: int = 200_000) -> Normalization:
+    """Mean and deviation of each channel over the cache, existing channels only."""
+    total, square, count = torch.zeros(3, 1, dtype=torch.float64)
+    for segment in cache.segments:
+        exists = torch.tensor(segment.exists)
+        step = max(1, sum(s.n_frames * len(s.residue_types) for s in cache.segments) // max_rows)
+        internal = torch.from_numpy(np.array(cache.frames(segment)[::step], dtype=np.float64))
+        unit = Normalization(torch.zeros(1), torch.ones(1))
+        raw = internal_to_tokens(internal, exists, unit).flatten(0, 1)
+        mask = internal_to_channels(exists).repeat(len(internal), 1)
+        total = total + (raw * mask).sum(0)
+        square = square + (raw.square() * mask).sum(0)
+        count = count + mask.sum(0)
+    mean = total / count.clamp_min(1)
+    std = (square / count.clamp_min(1) - mean.square()).clamp_min(1e-6).sqrt()
+    return Normalization(mean.float(), torch.where(count > 0, std, 1.0).float())
