@@ -71,8 +71,8 @@ class PlaceHydrogens(TransformationBase):
 class RegenerateSidechains(TransformationBase):
     """Builds side chains anew on the backbone of each frame: torsions of the frame, bonds and angles of a reference.
 
-    For frames that were interpolated, averaged or coarse: their side chains shrink, bend and collide. The backbone stays
-    as it is.
+    For frames that were interpolated, averaged or coarse: their side chains shrink, bend and collide. The backbone
+    stays as it is.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def _peptide(atoms: AtomGroup, reference: np.ndarray | None) -> tuple[Peptide, n
     reference = np.array(reference, dtype=np.float64)
     if reference.shape != structure.positions.shape or not np.isfinite(reference).all():
         raise MDGenError(
-            f"reference of shape {reference.shape} must hold {atoms.n_atoms} finite positions, one for each selected atom"
+            f"reference of shape {reference.shape} must hold {atoms.n_atoms} finite positions, one per selected atom"
         )
     return Peptide.from_structure(replace(structure, positions=reference)), reference
 
