@@ -31,20 +31,13 @@ def check_atoms(residue: Residue) -> None:
 
 
 def check_ends(residues: Sequence[Residue]) -> None:
-    """Raise for a C terminus without OXT, an OXT elsewhere, or a cap inside the chain."""
+    """Raise for a C terminus without OXT, or an OXT elsewhere."""
     for index, residue in enumerate(residues):
-        is_first, is_last = index == 0, index == len(residues) - 1
-        if (residue.type == "ACE" and not is_first) or (residue.type in ("NME", "NH2") and not is_last):
-            raise MDGenError(
-                f"{residue} is a cap inside the chain; caps are allowed at the ends alone; check the peptide bonds"
-            )
-        needs_oxt = is_last and residue.type not in naming.CAPS
+        needs_oxt = index == len(residues) - 1 and residue.type not in naming.CAPS
         if needs_oxt and "OXT" not in residue.atoms:
             raise MDGenError(f"{residue} misses its C-terminal atom OXT; all heavy atoms are needed; {_ADD_ATOMS}")
         if not needs_oxt and "OXT" in residue.atoms:
-            raise MDGenError(
-                f"{residue} has an atom OXT, yet another residue follows; remove it or the bond between them"
-            )
+            raise MDGenError(f"{residue} has an atom OXT but is not the C terminus; remove the atom or what follows it")
 
 
 def check_cross_links(structure: Structure, residues: list[Residue]) -> None:

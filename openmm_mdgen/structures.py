@@ -47,6 +47,10 @@ def atomgroup_to_structure(atoms: AtomGroup) -> Structure:
     """Structure of MDAnalysis atoms, in the group's order, with the positions of the current frame (Å)."""
     if not atoms.n_atoms:
         raise MDGenError("the selection has 0 atoms, at least one residue is needed; check the selection string")
+    if not hasattr(atoms.universe, "trajectory"):
+        raise MDGenError(
+            f"{atoms.universe.filename!r} has no coordinates; pass a Universe of topology and coordinates instead"
+        )
     group = getattr(atoms.universe, "_topology", None)
     has_bonds = group is not None and hasattr(group, "bonds")
     chains = atoms.chainIDs if hasattr(atoms, "chainIDs") else atoms.segindices
@@ -114,8 +118,4 @@ def _load_file(path: Path) -> Structure:
         raise MDGenError(
             f"structure file {str(path)!r} cannot be read ({reason}); give a PDB, mmCIF or GRO file"
         ) from error
-    if not hasattr(universe, "trajectory"):
-        raise MDGenError(
-            f"structure file {str(path)!r} has no coordinates; pass a Universe of topology and coordinates instead"
-        )
     return atomgroup_to_structure(universe.atoms)

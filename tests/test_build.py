@@ -96,5 +96,5 @@ def test_system_of_heavy_atoms_alone(data):
     file = app.PDBFile(str(data / "ACE-A-NME.pdb"))
     modeller = app.Modeller(file.topology, file.positions)
     modeller.delete([atom for atom in file.topology.atoms() if atom.element is app.element.hydrogen])
-    with pytest.raises(MDGenError, match="No template found .* needs complete, standard residues"):
+    with pytest.raises(MDGenError, match=r"No template found .* needs complete, standard residues"):
         build_system(modeller.topology)
