@@ -51,11 +51,13 @@ def atomgroup_to_structure(atoms: AtomGroup) -> Structure:
         raise MDGenError(
             f"{atoms.universe.filename!r} has no coordinates; pass a Universe of topology and coordinates instead"
         )
-    group = getattr(atoms.universe, "_topology", None)
-    has_bonds = group is not None and hasattr(group, "bonds")
+    if not (hasattr(atoms, "names") and hasattr(atoms, "resnames")):
+        raise MDGenError(
+            f"{atoms.universe.filename!r} has no atom or residue names; give a topology that has (PDB, GRO, PSF)"
+        )
     chains = atoms.chainIDs if hasattr(atoms, "chainIDs") else atoms.segindices
     place = {int(index): row for row, index in enumerate(atoms.indices)}
-    pairs = atoms.bonds.indices.tolist() if has_bonds else []
+    pairs = atoms.bonds.indices.tolist() if hasattr(atoms, "bonds") else []
     return Structure(
         names=tuple(map(str, atoms.names)),
         resnames=tuple(map(str, atoms.resnames)),

@@ -124,6 +124,12 @@ def test_a_topology_without_coordinates():
         load_structure(MDAnalysis.Universe(datafiles.PSF))
 
 
+def test_a_format_without_residue_names(data, tmp_path):
+    MDAnalysis.Universe(str(data / "ITVLHC.pdb")).atoms.write(str(tmp_path / "bare.xyz"))
+    with pytest.raises(MDGenError, match="has no atom or residue names; give a topology that has"):
+        load_structure(tmp_path / "bare.xyz")
+
+
 def test_an_empty_selection(data):
     universe = MDAnalysis.Universe(str(data / "ITVLHC.pdb"))
     with pytest.raises(MDGenError, match="the selection has 0 atoms"):
