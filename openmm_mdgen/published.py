@@ -93,6 +93,8 @@ class PublishedCheckpoint:
         Frames of a window.
     interval : float
         Time between frames in ps, as far as the file's flags tell.
+    temperature : float
+        K, of the training data.
     solver : str
         ODE solver of the published inference.
     is_average : bool
@@ -103,6 +105,7 @@ class PublishedCheckpoint:
     tokens: PublishedTokens
     n_frames: int
     interval: float
+    temperature: float
     solver: str
     is_average: bool
 
@@ -141,6 +144,7 @@ def read_published(
         tokens=tokens,
         n_frames=config.n_frames,
         interval=_flags_to_interval(flags),
+        temperature=300.0 if _flag(flags, "atlas", False) else 350.0,
         solver=str(_flag(flags, "sampling_method", "dopri5")),
         is_average=bool(average),
     )
@@ -240,7 +244,7 @@ def _flags_to_config(flags: argparse.Namespace) -> PublishedConfig:
 
 
 def _flags_to_interval(flags: argparse.Namespace) -> float:
-    """ps: the saved step (0.1, proteins 10) times the stride in the data's suffix (``_i100``) and the frame interval."""
+    """ps: the saved step (0.1, proteins 10), times the stride in the data's suffix (``_i100``), the frame interval."""
     stride = re.search(r"_i(\d+)", str(_flag(flags, "suffix", "")))
     step = 10.0 if _flag(flags, "atlas", False) else 0.1
     return step * (int(stride[1]) if stride else 1) * int(_flag(flags, "frame_interval", 1))

@@ -176,6 +176,17 @@ class PublishedConditioning:
     residues: Tensor
     mask: Tensor
 
+    def to(self, device: torch.device, dtype: torch.dtype) -> PublishedConditioning:
+        """The same on a device, floating-point tensors in a dtype."""
+        return PublishedConditioning(
+            values=self.values.to(device, dtype),
+            given=self.given.to(device),
+            first=self.first.to(device, dtype),
+            last=self.last.to(device, dtype),
+            residues=self.residues.to(device),
+            mask=self.mask.to(device),
+        )
+
 
 @dataclass(frozen=True)
 class EncodedTokens:

@@ -23,8 +23,8 @@ class Torsions:
     Attributes
     ----------
     sin_cos : Tensor (..., L, 7, 2)
-        sin, cos of omega, phi, psi, chi1-4. psi is taken from O, which lies opposite the next residue's N, so that it is
-        the common psi. Chi that do not exist are (0, 0).
+        sin, cos of omega, phi, psi, chi1-4. psi is taken from O, which lies opposite the next residue's N, so that it
+        is the common psi. Chi that do not exist are (0, 0).
     mask : Tensor (..., L, 7)
         bool. omega and phi of the first residue do not exist; their values come from a previous residue at the origin
         of coordinates, as in the published code, and mean nothing.

@@ -1,4 +1,4 @@
-"""Velocity on the simplex of residue types along the Dirichlet path (Stärk et al., ICML 2024), as published for design."""
+"""Velocity on the simplex of residue types along the Dirichlet path of published design (Stärk et al., ICML 2024)."""
 
 from __future__ import annotations
 
