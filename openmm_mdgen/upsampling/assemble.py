@@ -53,23 +53,24 @@ def build_engine(
         If there are other atoms and `others` does not say what to do, or the model cannot take the molecule.
     """
     loaded = load_gap_model(model)
-    is_linear = loaded is None
-    modelled, rest = _split(atoms, is_linear, others)
+    modelled, rest = _split(atoms, not isinstance(loaded, GapModel), others)
     symbols = elements(atoms)
-    groups = _linear_groups(atoms, modelled, symbols, factor) if is_linear else []
-    if loaded is not None:
+    groups = []
+    if loaded is None:
+        groups = _linear_groups(atoms, modelled, symbols, factor)
+    else:
         groups = _model_groups(atoms, modelled, loaded, spacing, factor)
     for stack in alike((rest[place] for place in residues(atoms[rest])), symbols):
         groups.append(Group(stack, _linear(stack, symbols, factor), np.empty((0, 2), dtype=int)))
     return Engine(groups, factor, seed, f"{model_identity(loaded)} others={others}")
 
 
-def _split(atoms: AtomGroup, is_linear: bool, others: str | None) -> tuple[np.ndarray, np.ndarray]:
+def _split(atoms: AtomGroup, takes_any: bool, others: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Places of the atoms that the model moves and of those that are interpolated by residue."""
     if others not in (None, "interpolate"):
         raise MDGenError(f"others={others!r} is unknown; give 'interpolate' or leave it out")
     is_protein = np.isin(atoms.indices, atoms.select_atoms(PROTEIN).indices)
-    if is_protein.all() or (is_linear and not is_protein.any()):
+    if is_protein.all() or (takes_any and not is_protein.any()):
         return np.arange(len(atoms)), np.empty(0, dtype=int)
     rest = np.flatnonzero(~is_protein)
     if others is None:

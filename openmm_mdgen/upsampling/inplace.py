@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -154,7 +155,9 @@ def _atoms(topology: str | PathLike[str], dcd: DCD) -> AtomGroup:
 def open_topology(topology: str | PathLike[str]) -> Universe:
     """Universe of a topology file, with one line for all that may be wrong with it."""
     try:
-        return Universe(str(topology))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "No coordinate reader found")
+            return Universe(str(topology))
     except Exception as error:  # parsers raise anything; the user needs one line
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise MDGenError(
@@ -216,10 +219,12 @@ def _chunk_records(dcd: DCD, plan: Plan, first: int, last: int) -> np.ndarray:
     boxes = None if cells is None else cells_to_boxes(cells)
     frames = plan.engine.fill(record_positions(keys), boxes, first)
     n_gaps, n_between, n_atoms, _ = frames.shape
-    between = positions_to_records(
-        frames.reshape(-1, n_atoms, 3), _between_cells(cells, plan.engine.factor), plan.header
-    ).reshape(n_gaps, n_between)
-    return np.concatenate([keys[:-1, None], between], axis=1)
+    between = _between_cells(cells, plan.engine.factor)
+    records = np.empty((n_gaps, n_between + 1), keys.dtype)
+    records[:, 0] = keys[:-1]
+    new = positions_to_records(frames.reshape(-1, n_atoms, 3), between, plan.header)
+    records[:, 1:] = new.reshape(n_gaps, n_between)
+    return records
 
 
 def _between_cells(cells: np.ndarray | None, factor: int) -> np.ndarray | None:
