@@ -64,20 +64,14 @@ class BoundModel:
 
 def _loaded(model: Any, device: str | None) -> Any:
     """The task; one for all readers of this process that name the same model, as long as its file stays as it is."""
-    if not isinstance(model, str | PathLike):
-        return _load_task(model, device)
-    path = Path(model)
-    return _load_once(
-        model if isinstance(model, str) else path, device, path.stat().st_mtime_ns if path.is_file() else 0
-    )
+    if hasattr(model, "next_block") or hasattr(model, "bind"):
+        return model
+    path = Path(model) if isinstance(model, str | PathLike) else None
+    return _load_once(model, device, path.stat().st_mtime_ns if path is not None and path.is_file() else 0)
 
 
 @lru_cache(maxsize=4)
-def _load_once(model: str | Path, device: str | None, _changed: int) -> Any:
-    return _load_task(model, device)
-
-
-def _load_task(model: Any, device: str | None) -> Any:
+def _load_once(model: Any, device: str | None, _changed: int) -> Any:
     from openmm_mdgen.checkpoint import load_task  # brings torch: only where frames are made
 
     return load_task(model, device)

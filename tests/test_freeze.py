@@ -17,7 +17,7 @@ from openmm_mdgen.recipe_file import write_recipe
 @pytest.fixture
 def recipe(data, tmp_path, monkeypatch):
     bound_model._load_once.cache_clear()
-    monkeypatch.setattr("openmm_mdgen.checkpoint.load_task", lambda model, device=None: BindableTask())
+    monkeypatch.setattr("openmm_mdgen.checkpoint.load_task", lambda model, device=None: BindableTask(), raising=False)
     shutil.copy(data / "ACE-A-NME.pdb", tmp_path / "pep.pdb")
     write_recipe(Recipe("toy", tmp_path / "pep.pdb", n_frames=17, interval=2.0, seed=1), tmp_path / "pep.mdgen")
     return tmp_path / "pep.mdgen"

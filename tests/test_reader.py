@@ -1,9 +1,11 @@
 import multiprocessing
+import os
 import pickle
 
 import MDAnalysis as mda
 import numpy as np
 import pytest
+import torch
 from MDAnalysis.analysis.rms import RMSD
 from MDAnalysis.coordinates.DCD import DCDWriter
 from MDAnalysis.transformations import fit_rot_trans
@@ -27,7 +29,7 @@ def task(monkeypatch):
     bound_model._load_once.cache_clear()
     toy = BindableTask()
     models = {"toy": toy, "doubling": Doubling()}
-    monkeypatch.setattr("openmm_mdgen.checkpoint.load_task", lambda model, device=None: models.get(model, model))
+    monkeypatch.setattr("openmm_mdgen.checkpoint.load_task", lambda model, device=None: models[model], raising=False)
     return toy
 
 
@@ -243,8 +245,17 @@ def test_spawned_process_makes_the_same_frames(universe, frames):
         np.testing.assert_array_equal(pool.apply(_last_positions, (universe,)), frames[-1])
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no fork on this system")
-def test_forked_process_after_frames_were_made_in_the_parent(universe, frames):
+@pytest.fixture
+def threads():
+    """Several torch threads in the parent, as users have them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_forked_process_after_frames_were_made_in_the_parent(threads, universe, frames):
     universe.trajectory[20]
     with multiprocessing.get_context("fork").Pool(2) as pool:
         found = pool.map_async(_last_positions, [universe, universe]).get(timeout=60)
@@ -252,7 +263,7 @@ def test_forked_process_after_frames_were_made_in_the_parent(universe, frames):
 
 
 @pytest.mark.parametrize("backend", ["multiprocessing", "dask"])
-def test_analysis_backends_equal_serial(universe, backend):
+def test_analysis_backends_equal_serial(threads, universe, backend):
     universe.trajectory[20]  # frames were made in the parent
     serial = RMSD(universe, select="all").run().results.rmsd
     parallel = RMSD(universe, select="all").run(backend=backend, n_workers=2).results.rmsd

@@ -43,15 +43,15 @@ class TorchWalk:
     def __init__(self, n_atoms: int, n_frames: int = 7) -> None:
         self.n_frames = n_frames
         generator = torch.Generator().manual_seed(1)
-        self.mix = torch.randn(512, 3 * n_atoms, generator=generator, dtype=torch.float64)
+        self.mix = torch.randn(2048, 3 * n_atoms, generator=generator, dtype=torch.float64)
         self.calls = 0
 
     def next_block(self, start: np.ndarray, seed: int) -> np.ndarray:
         """(N, 3) Å -> (n_frames, N, 3) Å."""
         self.calls += 1
         generator = torch.Generator().manual_seed(seed)
-        noise = torch.randn(self.n_frames, 512, generator=generator, dtype=torch.float64)
-        steps = (noise @ self.mix * 0.005).numpy().reshape(self.n_frames, *start.shape)
+        noise = torch.randn(self.n_frames, len(self.mix), generator=generator, dtype=torch.float64)
+        steps = (noise @ torch.sin(self.mix) * 0.005).numpy().reshape(self.n_frames, *start.shape)
         return start + steps.cumsum(axis=0)
 
 
