@@ -107,9 +107,14 @@ def resample(
     if np.isnan(value) or (len(reference) < 2 and len(generated) < 2):
         return Estimate(value)
     rng = np.random.default_rng(seed)
-    draws = np.array([float(score(_draw(reference, rng), _draw(generated, rng))) for _ in range(n)])
+    draws = [float(score(_draw(reference, rng), _draw(generated, rng))) for _ in range(n)]
+    return centred_interval(value, draws, 0.0)
+
+
+def centred_interval(value: float, draws: Sequence[float], least: float) -> Estimate:
+    """95 % of the draws, moved so that their median falls on the value, and cut off at `least`."""
     low, middle, high = np.nanpercentile(draws, [2.5, 50, 97.5])
-    return Estimate(value, max(value + low - middle, 0.0), value + high - middle)
+    return Estimate(value, float(max(value + low - middle, least)), float(value + high - middle))
 
 
 def _draw(units: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -64,6 +64,49 @@ def _products(angles: np.ndarray, max_lag: int) -> np.ndarray:
     return out
 
 
+def linear_autocorrelation(units: Sequence[np.ndarray], max_lag: int) -> np.ndarray:
+    """Normalised autocorrelation of every column of (T, D) series about the common mean, (max_lag + 1, D)."""
+    mean = np.concatenate(units).mean(0, dtype=float)
+    variance = np.concatenate(units).var(0, dtype=float)
+    count = np.sum([np.maximum(len(u) - np.arange(max_lag + 1), 0) for u in units], axis=0)
+    total = np.zeros((max_lag + 1, len(mean)))
+    for u in units:
+        stop = min(max_lag + 1, len(u))
+        for k in range(len(mean)):
+            spectrum = fft(u[:, k].astype(float) - mean[k], next_fast_len(len(u) + stop))
+            total[:stop, k] += ifft(np.abs(spectrum) ** 2)[:stop].real
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(variance > 1e-12, total / count[:, None] / variance, np.nan)
+
+
+def at_lag(curves: np.ndarray, dt: float, lag: float) -> np.ndarray:
+    """Values of curves (L, K) at a lag in ps, interpolated between frames; NaN beyond the last lag."""
+    place = lag / dt
+    low = int(place + 1e-6)
+    high = min(low + 1, len(curves) - 1)
+    if low >= len(curves):
+        return np.full(curves.shape[1], np.nan)
+    return curves[low] + max(place - low, 0.0) * (curves[high] - curves[low])
+
+
+def dynamical_content(curves: np.ndarray, lags: np.ndarray) -> np.ndarray:
+    """Motion per decade of time: minus the slope of autocorrelation over the base-10 logarithm of lag.
+
+    Parameters
+    ----------
+    curves : (L, K) ndarray
+        At `lags`, all above zero.
+    lags : (L,) ndarray
+        ps, ascending.
+
+    Returns
+    -------
+    (L - 1, K) ndarray
+        Between consecutive lags; their geometric means are the times it belongs to.
+    """
+    return -np.diff(curves, axis=0) / np.diff(np.log10(lags))[:, None]
+
+
 def relaxation_times(curves: np.ndarray, dt: float) -> np.ndarray:
     """Time at which a normalised autocorrelation first falls to 1/e, interpolated between frames.
 

@@ -13,10 +13,10 @@ from openmm_mdgen.evaluate.topology import Topology
 CLASH = 2.0
 """Å: heavy atoms of residues that are not neighbours, closer than this, clash."""
 BOND_TOLERANCE = 0.2
-"""Å: a bond this far from its length in the reference structure is broken."""
+"""Å: a bond this far from its length in the reference is broken."""
 PLANE_TOLERANCE = np.deg2rad(40.0)
 """Radians: a peptide bond twisted this far from both cis and trans is an error (MD: about one frame in 1000)."""
-_DENSE_PAIRS = 30_000
+_DENSE_ATOMS = 200
 _SEARCH = 6.0
 _CHUNK = 4_000_000
 
@@ -71,19 +71,22 @@ def check_structure(positions: np.ndarray, topology: Topology) -> StructureFrame
         Å, heavy atoms in the order of `topology`; leading axes are flattened.
     """
     frames = positions.reshape(-1, topology.n_atoms, 3)
-    pairs = nonbonded_pairs(topology)
-    step = max(1, _CHUNK // max(topology.n_atoms, min(len(pairs), _DENSE_PAIRS)))
+    pairs = nonbonded_pairs(topology) if topology.n_atoms <= _DENSE_ATOMS else None
+    step = max(1, _CHUNK // max(topology.n_atoms, 0 if pairs is None else len(pairs)))
     parts = [_check(frames[s : s + step].astype(np.float64), topology, pairs) for s in range(0, len(frames), step)]
     return StructureFrames.joined(parts)
 
 
 def nonbonded_pairs(topology: Topology) -> np.ndarray:
     """Pairs of atoms at least two residues apart and not bonded to one another, (Q, 2)."""
-    i, j = np.triu_indices(topology.n_atoms, 1)
-    far = np.abs(topology.residues[i] - topology.residues[j]) > 1
-    pairs = np.stack([i[far], j[far]], axis=-1)
-    code = pairs @ [topology.n_atoms, 1]
-    return pairs[~np.isin(code, topology.bonds @ [topology.n_atoms, 1])]
+    return _allowed(np.stack(np.triu_indices(topology.n_atoms, 1), axis=-1), topology)
+
+
+def _allowed(pairs: np.ndarray, topology: Topology) -> np.ndarray:
+    """Those of the pairs (i < j) that belong to residues which are no neighbours, bonds left out."""
+    far = np.abs(np.diff(topology.residues[pairs], axis=-1)[:, 0]) > 1
+    code = [topology.n_atoms, 1]
+    return pairs[far & ~np.isin(pairs @ code, topology.bonds @ code)]
 
 
 def chirality(positions: np.ndarray, chiral: np.ndarray) -> np.ndarray:
@@ -92,8 +95,8 @@ def chirality(positions: np.ndarray, chiral: np.ndarray) -> np.ndarray:
     return np.einsum("...i,...i->...", np.cross(n - centre, c - centre), beta - centre)
 
 
-def _check(xyz: np.ndarray, topology: Topology, pairs: np.ndarray) -> StructureFrames:
-    smallest = _smallest_distance(xyz, pairs)
+def _check(xyz: np.ndarray, topology: Topology, pairs: np.ndarray | None) -> StructureFrames:
+    smallest = _smallest_distance(xyz, topology, pairs)
     lengths = _distance(xyz, topology.bonds)
     quads = topology.peptide_bonds
     omega = _dihedrals(xyz, quads)
@@ -113,22 +116,21 @@ def _check(xyz: np.ndarray, topology: Topology, pairs: np.ndarray) -> StructureF
     )
 
 
-def _smallest_distance(xyz: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+def _smallest_distance(xyz: np.ndarray, topology: Topology, pairs: np.ndarray | None) -> np.ndarray:
+    """Over all pairs of a small molecule, by a tree in a large one; (F,) Å."""
+    if pairs is None:
+        return np.array([_smallest_in_tree(frame, topology) for frame in xyz])
     if len(pairs) == 0:
         return np.full(len(xyz), np.inf)
-    if len(pairs) <= _DENSE_PAIRS:
-        return _distance(xyz, pairs).min(-1)
-    allowed = np.sort(pairs @ [xyz.shape[1], 1])
-    return np.array([_smallest_in_tree(frame, allowed) for frame in xyz])
+    return _distance(xyz, pairs).min(-1)
 
 
-def _smallest_in_tree(frame: np.ndarray, allowed: np.ndarray) -> float:
-    """Smallest distance of the allowed pairs (coded i * N + j with i < j) of one large frame."""
-    close = cKDTree(frame).query_pairs(_SEARCH, output_type="ndarray")
-    code = close @ [len(frame), 1]
-    place = np.minimum(np.searchsorted(allowed, code), len(allowed) - 1)
-    close = close[allowed[place] == code]
-    return float(_distance(frame, close).min()) if len(close) else np.inf
+def _smallest_in_tree(frame: np.ndarray, topology: Topology) -> float:
+    for reach in (_SEARCH / 2, _SEARCH):
+        close = _allowed(cKDTree(frame).query_pairs(reach, output_type="ndarray").reshape(-1, 2), topology)
+        if len(close):
+            return float(_distance(frame, close).min())
+    return np.inf
 
 
 def _distance(xyz: np.ndarray, pairs: np.ndarray) -> np.ndarray:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.evaluate.extras import require
 
-
-def require(module: str) -> ModuleType:
-    """Import a module of the ``evaluate`` extra, or say how to install it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        package = module.split(".")[0]
-        raise MDGenError(f"evaluate needs {package}, which is missing; pip install 'openmm-mdgen[evaluate]'") from error
+_KINETIC_VARIANCE = 0.95
 
 
 def features(angles: np.ndarray) -> np.ndarray:
@@ -29,18 +21,19 @@ def features(angles: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Tica:
-    """A fitted projection; `timescales` in ps, slowest first."""
+    """A fitted projection; `timescales` in ps, slowest first; `dim` components hold 95 % of the kinetic variance."""
 
     model: Any
     timescales: np.ndarray
+    dim: int
 
     def project(self, units: Sequence[np.ndarray], dim: int | None = None) -> list[np.ndarray]:
-        """Angles (T, K) of every unit to components (T, D), in chunks to bound memory."""
-        return [self._project(u)[:, :dim] for u in units]
+        """Angles (T, K) of every unit to components (T, D), `self.dim` by default; in chunks to bound memory."""
+        return [self._project(u, self.dim if dim is None else dim) for u in units]
 
-    def _project(self, unit: np.ndarray) -> np.ndarray:
+    def _project(self, unit: np.ndarray, dim: int) -> np.ndarray:
         chunks = np.array_split(unit, max(1, len(unit) // 50_000))
-        return np.concatenate([self.model.transform(features(c)).astype(np.float32) for c in chunks])
+        return np.concatenate([self.model.transform(features(c))[:, :dim].astype(np.float32) for c in chunks])
 
 
 def fit_tica(units: Sequence[np.ndarray], lag: int, dt: float) -> Tica:
@@ -76,4 +69,6 @@ def fit_tica(units: Sequence[np.ndarray], lag: int, dt: float) -> Tica:
             if len(x) > lag:
                 estimator.partial_fit((x[:-lag], x[lag:]))
     model = estimator.fetch_model()
-    return Tica(model, np.asarray(model.timescales(lagtime=lag)) * dt)
+    variance = np.cumsum(np.asarray(model.singular_values) ** 2)
+    dim = int(np.searchsorted(variance, _KINETIC_VARIANCE * variance[-1]) + 1)
+    return Tica(model, np.asarray(model.timescales(lagtime=lag)) * dt, max(dim, min(2, len(variance))))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import MDAnalysis as mda
 import numpy as np
+from scipy.spatial import cKDTree
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.evaluate.torsions import CANONICAL_RESIDUES, CHI, Torsion, canonical_atom, torsions_of
@@ -30,7 +31,7 @@ class Topology:
         Residue names, caps included.
     bonds : (B, 2) int ndarray
     bond_lengths : (B,) ndarray
-        Å, in the reference structure.
+        Å, that bonds should have: in the reference structure, or the reference's mean.
     peptide_bonds : (P, 4) int ndarray
         CA, C, N, CA of neighbouring residues (CH3 of caps stands for CA).
     proline : (P,) bool ndarray
@@ -126,9 +127,10 @@ def _table(rows: list[list[int | None]], width: int) -> np.ndarray:
 def _bonds(xyz: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     """Pairs closer than covalent radii allow, (B, 2)."""
     radii = np.array([_RADII.get(n.lstrip("0123456789")[:1], 0.76) for n in names])
-    distance = np.linalg.norm(xyz[:, None] - xyz[None], axis=-1)
-    close = distance < _STRETCH * (radii[:, None] + radii[None])
-    return np.argwhere(np.triu(close, 1))
+    pairs = cKDTree(xyz).query_pairs(2 * _STRETCH * radii.max(), output_type="ndarray").reshape(-1, 2)
+    i, j = pairs[np.lexsort(pairs.T[::-1])].T
+    bonded = np.linalg.norm(xyz[i] - xyz[j], axis=-1) < _STRETCH * (radii[i] + radii[j])
+    return np.stack([i[bonded], j[bonded]], axis=-1)
 
 
 def _peptide_bonds(index: dict[tuple[int, str], int], sequence: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
