@@ -2,12 +2,12 @@ import MDAnalysis as mda
 import numpy as np
 import pytest
 from openmm.app import PDBFile
-from toys import BindableTask, TorchWalk
 
 from openmm_mdgen.api import simulate
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.recipe_file import write_recipe
 from openmm_mdgen.structures import load_structure
+from tests.toys import BindableTask, TorchWalk
 
 
 @pytest.fixture

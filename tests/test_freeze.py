@@ -1,10 +1,10 @@
 import shutil
+from types import SimpleNamespace
 
 import MDAnalysis as mda
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from toys import BindableTask
 
 from openmm_mdgen import bound_model
 from openmm_mdgen.cli import main
@@ -12,6 +12,7 @@ from openmm_mdgen.cli.freeze import command, freeze
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.recipe import Recipe
 from openmm_mdgen.recipe_file import write_recipe
+from tests.toys import BindableTask
 
 
 @pytest.fixture
@@ -46,30 +47,43 @@ def test_nothing_but_the_output_is_left(recipe):
 def test_failing_model_leaves_the_old_output(recipe, monkeypatch):
     output = recipe.parent / "out.dcd"
     output.write_bytes(b"old")
-    monkeypatch.setattr("toys.TorchWalk.next_block", lambda self, start, seed: np.full((7, *start.shape), np.nan))
+    monkeypatch.setattr("tests.toys.TorchWalk.next_block", lambda self, start, seed: np.full((7, *start.shape), np.nan))
     before = set(recipe.parent.iterdir())
     with pytest.raises(MDGenError, match="NaN or infinite"):
         freeze(recipe, output)
     assert output.read_bytes() == b"old" and set(recipe.parent.iterdir()) == before
 
 
-def test_full_disk_leaves_no_output(recipe, monkeypatch):
-    def full(self, universe):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("MDAnalysis.coordinates.DCD.DCDWriter.write", full)
+@pytest.mark.parametrize("extension", ["dcd", "xtc"])
+def test_full_disk_leaves_no_output(recipe, monkeypatch, extension):
+    monkeypatch.setattr("openmm_mdgen.cli.freeze.shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
     before = set(recipe.parent.iterdir())
-    with pytest.raises(MDGenError, match=r"cannot write .*out\.dcd' \(No space left on device\)"):
+    with pytest.raises(MDGenError, match=r"cannot write .*out\..*' \(No space left on device\)"):
+        freeze(recipe, recipe.parent / f"out.{extension}")
+    assert set(recipe.parent.iterdir()) == before
+
+
+def test_writer_that_fails_leaves_no_output(recipe, monkeypatch):
+    def fail(self, universe):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("MDAnalysis.coordinates.DCD.DCDWriter.write", fail)
+    before = set(recipe.parent.iterdir())
+    with pytest.raises(MDGenError, match=r"cannot write .*out\.dcd' \(Input/output error\)"):
         freeze(recipe, recipe.parent / "out.dcd")
     assert set(recipe.parent.iterdir()) == before
 
 
 @pytest.mark.parametrize(
     ("output", "message"),
-    [("out.foo", "has no extension of a trajectory format"), ("absent/out.xtc", "does not exist")],
+    [
+        ("out.foo", "has no extension of a trajectory format"),
+        ("absent/out.xtc", "does not exist"),
+        (".", "is a folder"),
+    ],
 )
 def test_unusable_outputs_fail_before_frames_are_made(recipe, monkeypatch, output, message):
-    monkeypatch.setattr("toys.TorchWalk.next_block", None)
+    monkeypatch.setattr("tests.toys.TorchWalk.next_block", None)
     with pytest.raises(MDGenError, match=message):
         freeze(recipe, recipe.parent / output)
 

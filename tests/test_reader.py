@@ -10,7 +10,6 @@ from MDAnalysis.analysis.rms import RMSD
 from MDAnalysis.coordinates.DCD import DCDWriter
 from MDAnalysis.transformations import fit_rot_trans
 from MDAnalysisTests.coordinates.base import BaseReference, MultiframeReaderTest
-from toys import BindableTask, Doubling, Drift, TorchWalk, small_structure
 
 from openmm_mdgen import bound_model
 from openmm_mdgen.errors import MDGenError, MDGenWarning
@@ -19,6 +18,7 @@ from openmm_mdgen.recipe import Origin, Recipe
 from openmm_mdgen.recipe_file import read_recipe, write_recipe
 from openmm_mdgen.tasks.propagator import block_seed
 from openmm_mdgen.writing import frame_writer
+from tests.toys import BindableTask, Doubling, Drift, TorchWalk, small_structure
 
 N_FRAMES = 40
 

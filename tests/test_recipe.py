@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toys import small_structure
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.recipe import Origin, Recipe
 from openmm_mdgen.recipe_file import read_recipe, write_recipe
+from tests.toys import small_structure
 
 
 @pytest.fixture

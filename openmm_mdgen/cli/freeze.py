@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from pathlib import Path
 
 import click
@@ -10,6 +12,8 @@ import click
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.reader import recipe_to_universe
 from openmm_mdgen.writing import frame_writer_class
+
+_BYTES_PER_ATOM = 100  # of a frame, in the most wasteful text format; some writers do not notice a full disk
 
 
 def freeze(recipe: Path, output: Path, device: str | None = None, cache: Path | None = None) -> int:
@@ -43,14 +47,14 @@ def freeze(recipe: Path, output: Path, device: str | None = None, cache: Path | 
     trajectory = universe.trajectory
     temporary = output.with_name(f".{output.stem}.{os.getpid()}.part{output.suffix}")
     try:
-        with trajectory.Writer(temporary) as writer, click.progressbar(trajectory, label=f"{output.name}") as frames:
+        with trajectory.Writer(temporary) as writer, click.progressbar(trajectory, label=output.name) as frames:
             for _ in frames:
+                _check_space(output, universe.atoms.n_atoms)
                 writer.write(universe.atoms)
         os.replace(temporary, output)
     except OSError as error:
-        raise MDGenError(
-            f"cannot write {str(output)!r} ({error.strerror or error}); free space or choose another folder"
-        ) from error
+        reason = error.strerror or error
+        raise MDGenError(f"cannot write {str(output)!r} ({reason}); free space or choose another folder") from error
     finally:
         temporary.unlink(missing_ok=True)
     return len(trajectory)
@@ -58,11 +62,19 @@ def freeze(recipe: Path, output: Path, device: str | None = None, cache: Path | 
 
 def _check_output(output: Path) -> None:
     """Fail before frames are made."""
-    if not output.absolute().parent.is_dir():
+    folder = output.absolute().parent
+    if not folder.is_dir():
         raise MDGenError(f"folder {str(output.parent)!r} does not exist; make it or choose another output")
-    if not os.access(output.absolute().parent, os.W_OK):
+    if not os.access(folder, os.W_OK):
         raise MDGenError(f"folder {str(output.parent)!r} cannot be written to; choose another output")
+    if output.is_dir():
+        raise MDGenError(f"output {str(output)!r} is a folder; give the name of a file")
     frame_writer_class(output)
+
+
+def _check_space(output: Path, n_atoms: int) -> None:
+    if shutil.disk_usage(output.absolute().parent).free < _BYTES_PER_ATOM * n_atoms:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @click.command("freeze", context_settings={"help_option_names": ["-h", "--help"]})
