@@ -25,6 +25,8 @@ class ChainScores:
         Å, mean over pairs of frames of one ensemble, superposed pair by pair.
     w2_reference_pca, w2_joint_pca : float
         Å, 2-Wasserstein distance of the first two principal components of the reference, or of both together, as RMSD.
+    w2_halves : float
+        Å, the same of the reference's first half to its second: what sampling alone makes of it.
     """
 
     rmsf_reference: np.ndarray
@@ -34,6 +36,7 @@ class ChainScores:
     pairwise_rmsd_generated: float
     w2_reference_pca: float
     w2_joint_pca: float
+    w2_halves: float
 
 
 def score_chains(reference: np.ndarray, generated: np.ndarray, seed: int = 0) -> ChainScores:
@@ -51,6 +54,7 @@ def score_chains(reference: np.ndarray, generated: np.ndarray, seed: int = 0) ->
         pairwise_rmsd_generated=pairwise_rmsd(generated, rng),
         w2_reference_pca=_w2_in_components(a, b, a, rng),
         w2_joint_pca=_w2_in_components(a, b, np.concatenate([a, b]), rng),
+        w2_halves=_w2_in_components(a[: len(a) // 2], a[len(a) // 2 :], a, rng),
     )
 
 

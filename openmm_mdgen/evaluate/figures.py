@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from openmm_mdgen.evaluate.results import Evaluation, Histogram
 
@@ -136,6 +136,8 @@ def _relaxation(ax: Axes, reference: np.ndarray, generated: np.ndarray, backbone
         ends = [min(reference[both].min(), generated[both].min()), max(reference[both].max(), generated[both].max())]
         ax.plot(ends, ends, color="k", lw=0.5)
     ax.set(xscale="log", yscale="log")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_minor_formatter(NullFormatter())
     ax.set_title("relaxation times, ps", fontsize=9)
     ax.set_xlabel("reference", fontsize=8)
     ax.set_ylabel("generated", fontsize=8)
@@ -145,14 +147,23 @@ def _relaxation(ax: Axes, reference: np.ndarray, generated: np.ndarray, backbone
 def content_figure(result: Evaluation) -> Picture | None:
     """Dynamical content: how much autocorrelation is lost per decade of time."""
     d = result.decorrelation
-    if len(d.lags) < 3:
+    if len(d.content_times) < 2:
         return None
     figure, (ax,) = _grid(1, 1, 5.0, 2.5)
-    middle = np.sqrt(d.lags[1:] * d.lags[:-1])
-    ax.plot(middle, _mean(d.content_reference), color=REFERENCE, lw=1.8, label="reference")
-    ax.plot(middle, _mean(d.content_generated), color=GENERATED, lw=1.8, ls="--", label="generated")
+    ax.plot(d.content_times, _mean(d.content_reference), color=REFERENCE, lw=1.8, marker="o", ms=4, label="reference")
+    ax.plot(
+        d.content_times,
+        _mean(d.content_generated),
+        color=GENERATED,
+        lw=1.8,
+        ls="--",
+        marker="s",
+        ms=4,
+        label="generated",
+    )
     ax.axhline(0, color="k", lw=0.4)
     ax.set_xscale("log")
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("time, ps", fontsize=8)
     ax.set_ylabel("loss per decade", fontsize=8)
     _legend(figure, ax)
@@ -164,7 +175,7 @@ def content_figure(result: Evaluation) -> Picture | None:
 def flux_figure(result: Evaluation) -> Picture:
     """Flux matrices between metastable states, and populations."""
     s = result.states
-    figure, axes = _grid(3, 3, 3.2, 2.8)
+    figure, axes = _grid(3, 3, 3.4, 2.8)
     positive = np.concatenate([m[np.isfinite(m) & (m > 0)] for m in (s.flux_reference, s.flux_generated)])
     floor = np.log10(positive.min()) if len(positive) else -1.0
     for ax, matrix, title in zip(axes, (s.flux_reference, s.flux_generated), ("reference", "generated"), strict=False):
@@ -196,6 +207,7 @@ def _histogram(ax: Axes, h: Histogram, title: str) -> None:
     ax.step(middle, h.generated, color=GENERATED, lw=1.2, where="mid", label="generated")
     ax.set_title(title, fontsize=8)
     ax.set_yticks(())
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.set_ylim(bottom=0)
 
 

@@ -150,8 +150,8 @@ def _chain_facts(result: Evaluation) -> list[tuple[str, str, str]]:
     return [
         ("mean RMSF, Å", f"{c.rmsf_reference.mean():.2f}", f"{c.rmsf_generated.mean():.2f}"),
         ("mean pairwise RMSD, Å", f"{c.pairwise_rmsd_reference:.2f}", f"{c.pairwise_rmsd_generated:.2f}"),
-        ("W2 to reference, its components, Å", "0", f"{c.w2_reference_pca:.2f}"),
-        ("W2 to reference, joint components, Å", "0", f"{c.w2_joint_pca:.2f}"),
+        ("W2 to reference (reference: half to half), Å", f"{c.w2_halves:.2f}", f"{c.w2_reference_pca:.2f}"),
+        ("W2 to reference, joint components, Å", "–", f"{c.w2_joint_pca:.2f}"),
     ]
 
 

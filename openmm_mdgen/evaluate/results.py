@@ -49,7 +49,7 @@ class Surface:
 
 @dataclass(frozen=True)
 class Decorrelation:
-    """Normalised autocorrelation (L, K) at `lags` (L,) ps; relaxation times (K,) ps, dynamical content (L - 1, K)."""
+    """Normalised autocorrelation (L, K) at `lags` (L,) ps, relaxation times (K,) ps, dynamical content (M, K)."""
 
     lags: np.ndarray
     reference: np.ndarray
@@ -57,6 +57,7 @@ class Decorrelation:
     shuffled: np.ndarray
     relaxation_reference: np.ndarray
     relaxation_generated: np.ndarray
+    content_times: np.ndarray
     content_reference: np.ndarray
     content_generated: np.ndarray
 
@@ -86,8 +87,9 @@ class Slowest:
 
 @dataclass(frozen=True)
 class StructureSummary:
-    """Shares of frames with errors; means and standard deviations in Å and degrees."""
+    """Shares of the frames checked that have errors; means and standard deviations in Å and degrees."""
 
+    n_frames: int
     clash: float
     broken_bond: float
     wrong_chirality: float

@@ -32,6 +32,7 @@ from openmm_mdgen.evaluate.structure import BOND_TOLERANCE, CLASH, PLANE_TOLERAN
 from openmm_mdgen.evaluate.topology import Topology
 
 _LAGS = 60
+_CONTENT_LAGS = 14
 _STRUCTURE_BINS = 60
 
 
@@ -102,21 +103,27 @@ def decorrelation(yardstick: Yardstick, generated: list[np.ndarray], dt: float) 
     mixed = autocorrelation(shuffled(generated), reach(generated))
     short = max(yardstick.dt, dt)
     longest = max(min((len(yardstick.curves) - 1) * yardstick.dt, (len(own) - 1) * dt) / 2, short)
-    lags = np.unique(np.round(np.geomspace(short, longest, _LAGS) / short)) * short
-    a, b, c = (
-        np.array([at_lag(curves, step, x) for x in lags])
-        for curves, step in ((yardstick.curves, yardstick.dt), (own, dt), (mixed, dt))
-    )
+    lags, few = _lags(short, longest, _LAGS), _lags(short, longest / 5, _CONTENT_LAGS)
+
+    def at(times: np.ndarray, curves: np.ndarray, step: float) -> np.ndarray:
+        return np.array([at_lag(curves, step, x) for x in times])
+
     return Decorrelation(
         lags=lags,
-        reference=a,
-        generated=b,
-        shuffled=c,
+        reference=at(lags, yardstick.curves, yardstick.dt),
+        generated=at(lags, own, dt),
+        shuffled=at(lags, mixed, dt),
         relaxation_reference=relaxation_times(yardstick.curves, yardstick.dt),
         relaxation_generated=relaxation_times(own, dt),
-        content_reference=dynamical_content(a, lags),
-        content_generated=dynamical_content(b, lags),
+        content_times=np.sqrt(few[1:] * few[:-1]),
+        content_reference=dynamical_content(at(few, yardstick.curves, yardstick.dt), few),
+        content_generated=dynamical_content(at(few, own, dt), few),
     )
+
+
+def _lags(short: float, longest: float, n: int) -> np.ndarray:
+    """At most `n` multiples of `short`, evenly spaced in their logarithm."""
+    return np.unique(np.round(np.geomspace(short, max(longest, short), n) / short)) * short
 
 
 def states(yardstick: Yardstick, generated: list[np.ndarray], dt: float) -> States:
@@ -193,6 +200,7 @@ def summary(frames: StructureFrames) -> StructureSummary:
 
     degree = float(np.rad2deg(1.0))
     return StructureSummary(
+        n_frames=len(frames.clash),
         **frames.shares(),
         smallest_distance=float(frames.smallest_distance.min()),
         cn_length=moments(frames.cn_lengths),
