@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 from MDAnalysis import AtomGroup, Merge, Universe
 from MDAnalysis.coordinates.base import ProtoReader
@@ -98,7 +99,8 @@ def _finer(
 
 
 def _name(universe: Universe) -> str:
-    return str(getattr(getattr(universe, "trajectory", None), "filename", None) or "the trajectory")
+    filename = getattr(getattr(universe, "trajectory", None), "filename", None)
+    return Path(str(filename)).name if filename else "the trajectory"
 
 
 def _stored_spacing(source: ProtoReader) -> float:
