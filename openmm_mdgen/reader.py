@@ -144,6 +144,10 @@ class MDGenReader(ReaderBase):
         first_time = self.dt + self.ts.data.get("time_offset", 0.0)
         return frame_writer(filename, n_atoms or self.n_atoms, self.dt, first_time, **kwargs)
 
+    def __repr__(self) -> str:
+        name = self.filename or "recipe"
+        return f"<{type(self).__name__} {name} with {self.n_frames} frames of {self.n_atoms} atoms>"
+
     def close(self) -> None:
         """Nothing is held open."""
 

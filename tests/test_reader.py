@@ -94,6 +94,10 @@ def test_times_and_units(universe):
     assert trajectory.ts.dimensions is None
 
 
+def test_repr(universe):
+    assert repr(universe.trajectory) == "<MDGenReader recipe with 40 frames of 22 atoms>"
+
+
 def test_blocks_are_chained_from_unrounded_last_frames(universe, recipe):
     walk = TorchWalk(universe.atoms.n_atoms)
     anchor, expected = recipe.load_start(recipe.load_structure()), []
