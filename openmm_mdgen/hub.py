@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,12 @@ def fetch(address: str, cache: str | Path | None = None) -> Path:
         ) from error
     try:
         path = huggingface_hub.hf_hub_download(
-            where.repository, where.file, revision=where.revision, cache_dir=cache, library_name="openmm-mdgen"
+            where.repository,
+            where.file,
+            revision=where.revision,
+            cache_dir=cache,
+            endpoint=os.environ.get("HF_ENDPOINT"),
+            library_name="openmm-mdgen",
         )
     except Exception as error:
         raise MDGenError(_explain(error, address, where)) from error
