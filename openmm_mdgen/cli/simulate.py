@@ -1,0 +1,281 @@
+"""``openmm-mdgen simulate``: trajectories of a peptide, straight to files."""
+
+from __future__ import annotations
+
+import time as clock
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from tqdm import tqdm
+
+from openmm_mdgen.cli.output import TrajectoryFiles, check_output, output_names
+from openmm_mdgen.cli.quantities import Count, Time, time_to_frames, time_to_text
+from openmm_mdgen.cli.start import Start, find_start, write_topology
+from openmm_mdgen.errors import MDGenError, MDGenWarning
+
+_DAY = 86_400.0  # s
+_RECIPE = ".mdgen"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to generate; times in ps."""
+
+    n_frames: int
+    skip: int
+    interval: float
+    n_replicas: int
+    seed: int
+    model: str
+    device: str | None
+    steps: int | None
+    relax: bool
+    quiet: bool
+
+    @property
+    def length(self) -> float:
+        """Length of one trajectory, ps."""
+        return self.n_frames * self.interval
+
+
+@click.command("simulate", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("structure", type=click.Path(path_type=Path), required=False)
+@click.option("--sequence", help="Build this peptide instead, zwitterionic or capped: STHK, ACE-A-NME.")
+@click.option("--select", help="Take these atoms of STRUCTURE only, an MDAnalysis selection such as 'protein'.")
+@click.option("--time", type=Time(), default="10ns", show_default=True, help="Length of each trajectory.")
+@click.option("--interval", type=Time(), default="10ps", show_default=True, help="Time between frames.")
+@click.option("--equilibrate", type=Time(), help="Time that is generated first and left out.")
+@click.option("--replicas", type=Count(1), default=1, show_default=True, help="Number of trajectories.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Trajectory in any format that MDAnalysis writes, or .mdgen for a recipe; several get _00, _01, ... "
+    "Default: NAME_generated.xtc, with a picture beside it.",
+)
+@click.option(
+    "--model", default="peptide", show_default=True, help="A name of `openmm-mdgen models`, or a weights file."
+)
+@click.option("--seed", type=Count(0), default=0, show_default=True, help="The same seed gives the same frames.")
+@click.option("--device", help="cpu, cuda, mps; default: CUDA where it is present.")
+@click.option("--steps", type=Count(1), help="Solver steps per block; default: the model's.")
+@click.option(
+    "--relax", is_flag=True, help="Minimise every frame for a short while (ff14SB, OBC2) before it is written."
+)
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def command(
+    structure: Path | None,
+    sequence: str | None,
+    select: str | None,
+    time: float,
+    interval: float,
+    equilibrate: float | None,
+    replicas: int,
+    output: Path | None,
+    model: str,
+    seed: int,
+    device: str | None,
+    steps: int | None,
+    relax: bool,
+    quiet: bool,
+) -> None:
+    """Generate trajectories that start from STRUCTURE, or from the peptide that --sequence names.
+
+    The first frame is one interval after the start. Frames keep the orientation of the start. With --relax the written
+    frames are minimised; the trajectory goes on from the unrelaxed ones.
+    """
+    with _one_line_warnings():
+        options = Options(
+            n_frames=_whole_frames("--time", time, interval),
+            skip=_whole_frames("--equilibrate", equilibrate, interval) if equilibrate else 0,
+            interval=interval,
+            n_replicas=replicas,
+            seed=seed,
+            model=model,
+            device=device,
+            steps=steps,
+            relax=relax,
+            quiet=quiet,
+        )
+        start = find_start(structure, sequence, select)
+        wanted = output or Path(f"{start.name}_generated.xtc")
+        paths = output_names(wanted, replicas)
+        is_recipe = wanted.suffix.lower() == _RECIPE
+        for path in paths:
+            check_output(path, is_trajectory=not is_recipe)
+            _keep_input(path, structure)
+        if is_recipe:
+            _write_recipes(start, options, wanted, paths)
+        else:
+            _write_frames(start, options, wanted, paths, draw=output is None)
+
+
+def _write_frames(start: Start, options: Options, output: Path, paths: list[Path], draw: bool) -> None:
+    """Generate and write all frames, then say what was done."""
+    from openmm_mdgen.cli.picture import Picture
+    from openmm_mdgen.streaming import stream_frames
+
+    task, propagator = _load(start, options)
+    relaxer = _Relaxer(start) if options.relax else None
+    picture = Picture(start.structure, options.n_frames, options.interval) if draw else None
+    topology = _write_topology(start, output)
+    blocks = stream_frames(
+        propagator,
+        start.structure.positions,
+        options.n_frames,
+        seed=options.seed,
+        n_replicas=options.n_replicas,
+        skip=options.skip,
+    )
+    begin = clock.perf_counter()
+    with TrajectoryFiles(paths, start.structure, options.interval) as files, _bar(options) as bar:
+        for frames in blocks:
+            written = relaxer.relaxed(frames) if relaxer else frames
+            files.write(written)
+            if picture:
+                picture.add(written)
+            bar.update(written.shape[0] * written.shape[1])
+            bar.set_postfix_str(f"{_ns_per_day(bar.n * options.interval, clock.perf_counter() - begin):,.0f} ns/day")
+    seconds = clock.perf_counter() - begin
+    _tell(options, task, paths, topology, seconds)
+    if relaxer:
+        relaxer.tell(seconds)
+    if picture:
+        drawing = output.with_suffix(".png")
+        picture.draw(drawing, f"{start.name}, {options.n_replicas} x {time_to_text(options.length)}, generated")
+        energy = picture.median_energy()
+        click.echo(f"picture: {drawing}" + ("" if energy is None else f" (median energy {energy:.0f} kJ/mol)"))
+
+
+def _write_recipes(start: Start, options: Options, output: Path, paths: list[Path]) -> None:
+    """Write recipe files, which hold no frames but make them when they are read."""
+    from openmm_mdgen.reader import recipe_to_universe
+    from openmm_mdgen.recipe import Recipe
+    from openmm_mdgen.recipe_file import write_recipe
+
+    if options.relax or options.steps is not None:
+        raise MDGenError(
+            "a .mdgen recipe cannot hold --relax or --steps; write the frames, for example with -o out.xtc"
+        )
+    topology = _write_topology(start, output) or start.path
+    model = Path(options.model) if Path(options.model).is_file() else options.model
+    for replica, path in enumerate(paths):
+        recipe = Recipe(
+            model=model,
+            structure=topology.absolute() if topology else start.structure,
+            n_frames=options.n_frames,
+            interval=options.interval,
+            seed=options.seed,
+            replica=replica,
+            skip=options.skip,
+        )
+        write_recipe(recipe_to_universe(recipe.with_hashes(), device=options.device).trajectory.recipe, path)
+        click.echo(f"recipe of {options.n_frames} frames, {time_to_text(options.interval)} apart: {path}")
+
+
+class _Relaxer:
+    """Minimises frames and keeps the time that it takes."""
+
+    def __init__(self, start: Start) -> None:
+        from openmm_mdgen.build import build_system
+        from openmm_mdgen.openmm_topology import structure_to_topology
+        from openmm_mdgen.relaxing import Minimizer
+
+        self._minimizer = Minimizer(build_system(structure_to_topology(start.structure)))
+        self.n_frames, self.seconds = 0, 0.0
+
+    def relaxed(self, frames: np.ndarray) -> np.ndarray:
+        """(R, T, N, 3) Å -> the same shape."""
+        begin = clock.perf_counter()
+        flat = frames.reshape(-1, *frames.shape[2:])
+        relaxed = np.stack([self._minimizer.minimized(frame) for frame in flat]).reshape(frames.shape)
+        self.n_frames += len(flat)
+        self.seconds += clock.perf_counter() - begin
+        return relaxed
+
+    def tell(self, total: float) -> None:
+        """Say what relaxation cost."""
+        each = 1000 * self.seconds / self.n_frames
+        click.echo(f"relaxation: {self.seconds:.1f} s, {each:.1f} ms per frame, {self.seconds / total:.0%} of the time")
+
+
+def _load(start: Start, options: Options) -> tuple[Any, Any]:
+    """The task, and the propagator that it gives for the structure."""
+    from openmm_mdgen.checkpoint import load_task
+
+    task = load_task(options.model, device=options.device)
+    if options.steps is not None:
+        if not hasattr(task, "with_steps"):
+            raise MDGenError(f"model {options.model!r} has no solver steps to choose; leave out --steps")
+        task = task.with_steps(options.steps)
+    if hasattr(task, "bind"):
+        return task, task.bind(start.structure, options.interval)
+    return task, task
+
+
+def _write_topology(start: Start, output: Path) -> Path | None:
+    """Write the topology that goes with the output, where the user has no file of it."""
+    if not start.pdb:
+        return None
+    path = output.with_suffix(".pdb")
+    if path == output:
+        path = output.with_name(f"{output.stem}_topology.pdb")
+    write_topology(start, path)
+    return path
+
+
+def _whole_frames(option: str, time: float, interval: float) -> int:
+    n_frames, rounded = time_to_frames(time, interval)
+    if rounded:
+        warnings.warn(
+            f"{option} {time_to_text(time)} is not a multiple of the interval {time_to_text(interval)}; rounded up to "
+            f"{time_to_text(n_frames * interval)}",
+            MDGenWarning,
+            stacklevel=2,
+        )
+    return n_frames
+
+
+def _keep_input(path: Path, structure: Path | None) -> None:
+    if structure is not None and path.resolve() == structure.resolve():
+        raise MDGenError(f"output {str(path)!r} is the structure itself; choose another name")
+
+
+def _bar(options: Options) -> tqdm:
+    total = options.n_frames * options.n_replicas
+    return tqdm(total=total, unit="frame", unit_scale=True, dynamic_ncols=True, disable=options.quiet or None)
+
+
+def _ns_per_day(picoseconds: float, seconds: float) -> float:
+    return picoseconds / 1000 / max(seconds, 1e-9) * _DAY
+
+
+def _tell(options: Options, task: Any, paths: list[Path], topology: Path | None, seconds: float) -> None:
+    """The summary."""
+    names = str(paths[0]) if len(paths) == 1 else f"{paths[0]} ... {paths[-1]}"
+    speed = _ns_per_day(options.n_replicas * options.length, seconds)
+    click.echo(
+        f"{options.n_replicas} x {options.n_frames} frames, {time_to_text(options.interval)} apart "
+        f"({options.n_replicas} x {time_to_text(options.length)}): {names}"
+    )
+    if topology is not None:
+        click.echo(f"topology: {topology}")
+    temperature = getattr(task, "temperature", None)
+    ensemble = "" if temperature is None else f", ensemble at {temperature:g} K"
+    click.echo(f"model {getattr(task, 'name', options.model)}{ensemble}; {seconds:.1f} s, {speed:,.0f} ns/day")
+
+
+@contextmanager
+def _one_line_warnings() -> Iterator[None]:
+    """Our own warnings on one line each; those of libraries about formats are left out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", MDGenWarning)
+        warnings.showwarning = lambda message, *_, **__: click.echo(f"warning: {message}", err=True)
+        yield

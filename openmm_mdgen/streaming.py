@@ -1,0 +1,70 @@
+"""Chained blocks of several replicas, one after the other, at constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.tasks.propagator import Propagator, block_seed, next_blocks
+
+
+def stream_frames(
+    propagator: Propagator, start: np.ndarray, n_frames: int, *, seed: int = 0, n_replicas: int = 1, skip: int = 0
+) -> Iterator[np.ndarray]:
+    """Frames of all replicas, a block at a time.
+
+    Block k of replica r starts at the last frame of its block k - 1 and has the seed ``block_seed(seed, k, r)``: the
+    same frames as a recipe with this seed, replica and skip.
+
+    Parameters
+    ----------
+    propagator
+        What makes the blocks; its ``next_blocks`` is used where it has one.
+    start
+        (N, 3) Å, where every replica starts.
+    n_frames
+        Frames per replica.
+    seed
+        The user's seed.
+    n_replicas
+        Number of trajectories (R).
+    skip
+        Frames per replica that are made first and left out (equilibration).
+
+    Yields
+    ------
+    ndarray
+        (R, T, N, 3) Å, float64; T is at most the propagator's ``n_frames``.
+
+    Raises
+    ------
+    MDGenError
+        If the propagator returns another shape, or NaN.
+
+    Examples
+    --------
+    >>> for frames in stream_frames(propagator, start, 1000, n_replicas=16):
+    ...     ...
+    """
+    anchors = np.repeat(np.asarray(start, dtype=np.float64)[None], n_replicas, axis=0)
+    length = propagator.n_frames
+    for block, first in enumerate(range(0, skip + n_frames, length)):
+        seeds = [block_seed(seed, block, replica) for replica in range(n_replicas)]
+        frames = next_blocks(propagator, anchors, seeds)
+        _check(frames, (n_replicas, length, *anchors.shape[1:]), first)
+        anchors = frames[:, -1].copy()
+        wanted = frames[:, max(skip - first, 0) : skip + n_frames - first]
+        if wanted.shape[1]:
+            yield wanted
+
+
+def _check(frames: np.ndarray, shape: tuple[int, ...], first: int) -> None:
+    if frames.shape != shape:
+        raise MDGenError(f"the model returned frames of shape {frames.shape}, expected {shape}; correct its next_block")
+    if not np.isfinite(frames).all():
+        raise MDGenError(
+            f"the model returned NaN or infinite positions after frame {first}; start from other coordinates or with "
+            "another seed"
+        )
