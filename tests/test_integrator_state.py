@@ -1,5 +1,6 @@
 """Checkpoints, State XML, rewinding, reinitialising: bitwise what an uninterrupted run gives."""
 
+import copy
 import io
 import math
 
@@ -199,6 +200,25 @@ def test_the_reference_geometry_rides_too(make_simulation, make_integrator, make
     assert_same(expected, run(resumed, 25_000))
 
 
+def test_an_interrupted_block_keeps_the_reference(make_simulation, make_integrator, make_toy):
+    """Ctrl-C while a block is generated, then the rest: the same frames, with the same bond lengths."""
+
+    class Interrupted(make_toy):
+        def next_block(self, start, seed):
+            if len(self.calls) == 2:
+                self.calls.append(None)
+                raise KeyboardInterrupt
+            return super().next_block(start, seed)
+
+    task = Bindable(Interrupted())
+    simulation, whole = (make_simulation(make_integrator(model=model)) for model in (task, Bindable(make_toy())))
+    with pytest.raises(KeyboardInterrupt):
+        simulation.step(30_000)
+    assert simulation.currentStep < 30_000
+    assert_same(run(whole, 30_000), run(simulation, 30_000))
+    assert len(task.references) == 1
+
+
 def test_the_reference_is_the_geometry_at_the_first_frame(make_simulation, make_integrator, make_toy):
     task = Bindable(make_toy())
     simulation = make_simulation(make_integrator(model=task))
@@ -241,6 +261,18 @@ def test_a_compound_integrator_writes_nothing(make_simulation, make_integrator, 
     simulation.reporters.append(app.PDBReporter(str(tmp_path / "junk.pdb"), 10))
     with pytest.raises(ValueError, match=r"(?i)nan|infinite"):
         simulation.step(10)
+
+
+@pytest.mark.parametrize("copier", [copy.copy, copy.deepcopy])
+def test_a_copy_goes_its_own_way(make_simulation, make_integrator, copier):
+    """The copy of an integrator at work belongs to no Context yet and has the other's state."""
+    original = make_simulation(make_integrator())
+    original.step(2500)
+    duplicate = make_simulation(copier(original.integrator))
+    duplicate.context.setState(original.context.getState(positions=True, integratorParameters=True))
+    assert duplicate.currentStep == 2500
+    expected = run(original, 20_000)
+    assert_same(expected, run(duplicate, 20_000))
 
 
 def test_pickling_is_refused(make_integrator):

@@ -1,5 +1,6 @@
 """What a System, Topology, temperature and interval must satisfy before frames are generated for them."""
 
+import secrets
 import warnings
 from collections.abc import Iterator
 
@@ -141,6 +142,15 @@ def check_interval(interval: float, of_model: tuple[float, float] | None) -> Non
             f"frameInterval {interval:g} ps is outside the model's range, {of_model[0]:g} to {of_model[1]:g} ps; "
             f"choose one inside it, as frameInterval={min(max(interval, of_model[0]), of_model[1]):g}*picoseconds"
         )
+
+
+def checked_seed(seed: int | None) -> int:
+    """The seed, or one drawn at random for None."""
+    if seed is None:
+        return secrets.randbits(31)
+    if not 0 <= seed < 2**63:
+        raise MDGenError(f"seed {seed} is outside 0 to 2**63 - 1; choose one inside")
+    return int(seed)
 
 
 def steps_per_frame(interval: float, step_size: float) -> int:

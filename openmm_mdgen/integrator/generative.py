@@ -1,6 +1,5 @@
 """The Integrator itself: OpenMM's step counting outside, generated frames inside."""
 
-import secrets
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +63,8 @@ class GenerativeIntegrator(mm.CustomIntegrator):
     rewound run gives bitwise the same positions on the same machine. Positions set or minimised by the script are
     conditioned on anew. Bond lengths and angles are taken from the positions at the first frame.
 
+    A State saved by another kind of integrator has no such variables and OpenMM refuses to load it; set its positions.
+
     Not supported: use within a CompoundIntegrator, or after deserialising from XML: the positions become NaN, which
     reporters refuse to write. Forces do not influence the frames.
 
@@ -97,7 +98,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
             checks.check_solvent(topology)
             checks.check_interval(self._interval, getattr(task, "intervals", None))
         self._temperature = self.addGlobalVariable("temperature", self._checked_temperature(temperature))
-        self._variables = StateVariables(self, self._checked_seed(seed))
+        self._variables = StateVariables(self, checks.checked_seed(seed))
         self._add_guard()
         self._context: weakref.ref[mm.Context] | None = None
         self._watch: discover.ReporterWatch | None = None
@@ -154,10 +155,12 @@ class GenerativeIntegrator(mm.CustomIntegrator):
     def _state_for_next(self, context: mm.Context, positions: np.ndarray) -> GeneratorState:
         """The state whose index names the frame to give: in the block, in the next, or in one from moved positions."""
         state = self._variables.read(self)
-        if not (state.started and self._variables.holds(self, state)):
-            reference_key = self._variables.store(self, "reference", positions)
-            block = state.block if state.started else -1
-            state = replace(state, block=block, index=EXHAUSTED, reference_key=reference_key, started=1)
+        if not state.started:
+            state = replace(state, block=-1, started=1)
+        if not self._variables.keeps(self, "reference", state.reference_key):
+            state = replace(state, reference_key=self._variables.store(self, "reference", positions))
+        if not self._variables.keeps(self, "anchor", state.anchor_key):
+            state = replace(state, index=EXHAUSTED)
         self._bind_reference(state)
         if state.index >= self._source.n_frames or self._was_moved(state, context, positions):
             checks.check_forces(context.getSystem())
@@ -216,7 +219,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
     def _bound_context(self) -> mm.Context:
         """The Context, found and checked at the first call."""
         context = None if self._context is None else self._context()
-        if context is not None and context.getIntegrator() is self:
+        if context is not None:
             return context
         context = discover.find_context(self)
         self.bind(context)
@@ -267,7 +270,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
     def setRandomNumberSeed(self, seed: int) -> None:
         """Seed the generator from the next frame on; 0 draws a seed at random, as everywhere in OpenMM."""
         state = self._variables.read(self)
-        self._variables.write(self, replace(state, seed=self._checked_seed(seed or None), index=EXHAUSTED))
+        self._variables.write(self, replace(state, seed=checks.checked_seed(seed or None), index=EXHAUSTED))
 
     def _checked_temperature(self, temperature: Any) -> float:
         if temperature is None:
@@ -278,13 +281,11 @@ class GenerativeIntegrator(mm.CustomIntegrator):
         checks.check_temperature(kelvin, self._model_temperature, self._strict)
         return kelvin
 
-    @staticmethod
-    def _checked_seed(seed: int | None) -> int:
-        if seed is None:
-            return secrets.randbits(31)
-        if not 0 <= seed < 2**63:
-            raise MDGenError(f"seed {seed} is outside 0 to 2**63 - 1; choose one inside")
-        return int(seed)
+    def __copy__(self) -> "GenerativeIntegrator":
+        """An integrator with the same model and state for another Context."""
+        duplicate = super().__copy__()
+        duplicate._context = duplicate._watch = None
+        return duplicate
 
     def __getstate__(self) -> str:
         raise MDGenError(

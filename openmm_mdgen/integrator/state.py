@@ -9,7 +9,6 @@ import openmm as mm
 _BITS = 24  # a single-precision platform keeps integers below 2**24 exactly
 _WORDS = {"seed": 3, "block": 2, "index": 1, "anchor_key": 2, "reference_key": 2, "started": 1}
 _PREFIX = "mdgen_"
-_GEOMETRIES = ("anchor", "reference")
 
 EXHAUSTED = 2**_BITS - 1
 """An index past any block's end: the next frame due starts a new block."""
@@ -58,7 +57,7 @@ class StateVariables:
             for field in fields(GeneratorState)
             for word in range(_WORDS[field.name])
         ]
-        for name in _GEOMETRIES:
+        for name in ("anchor", "reference"):
             integrator.addPerDofVariable(_PREFIX + name, 0.0)
         self._known: dict[str, tuple[int, np.ndarray]] = {}
         self.write(integrator, GeneratorState(seed))
@@ -94,17 +93,15 @@ class StateVariables:
             return None
         return self._known[name][1]
 
-    def holds(self, integrator: mm.CustomIntegrator, state: GeneratorState) -> bool:
-        """Whether both geometries of a state are there: reinitialising a Context wipes them but not the state.
+    def keeps(self, integrator: mm.CustomIntegrator, name: str, key: int) -> bool:
+        """Whether the geometry with that key is there: reinitialising a Context wipes geometries, but not the state.
 
-        They are written once more, so that checkpoints hold them even after that.
+        It is written once more, so that checkpoints hold it even after that.
         """
-        for name, key in zip(_GEOMETRIES, (state.anchor_key, state.reference_key), strict=True):
-            positions = self.load(integrator, name, key)
-            if positions is None:
-                return False
+        positions = self.load(integrator, name, key)
+        if positions is not None:
             integrator.setPerDofVariableByName(_PREFIX + name, positions)
-        return True
+        return positions is not None
 
     def _fetch(self, integrator: mm.CustomIntegrator, name: str) -> int:
         positions = np.array(integrator.getPerDofVariableByName(_PREFIX + name), dtype=np.float64)
