@@ -20,8 +20,8 @@ from openmm_mdgen.published import PublishedCheckpoint, read_published
 from openmm_mdgen.published_tokens import PublishedTokens
 from openmm_mdgen.tasks.published import PublishedSettings, PublishedTask
 
-KIND = "mdgen-published"
-"""``kind`` in the metadata of a safetensors file made here."""
+FORMAT = "openmm-mdgen published 1"
+"""``format`` in the metadata of a safetensors file made here."""
 
 
 def import_published(
@@ -84,7 +84,11 @@ def save_published(network: PublishedNetwork, settings: PublishedSettings, targe
     target = Path(target)
     if target.suffix != ".safetensors":
         raise MDGenError(f"{target.name} does not end in .safetensors; choose such a name")
-    metadata = {"kind": KIND, "config": json.dumps(asdict(network.config)), "settings": json.dumps(asdict(settings))}
+    metadata = {
+        "format": FORMAT,
+        "config": json.dumps(asdict(network.config)),
+        "settings": json.dumps(asdict(settings)),
+    }
     part = target.with_name(target.name + ".part")
     try:
         save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, part, metadata)
@@ -123,9 +127,19 @@ def load_published(path: str | Path, device: str | None = None) -> PublishedTask
     return PublishedTask(network.to(device or "cpu"), settings, path.stem, content_hash)
 
 
-def is_published(metadata: dict[str, str] | None) -> bool:
-    """Whether the metadata of a safetensors file are those of a published checkpoint."""
-    return (metadata or {}).get("kind") == KIND
+def is_published(path: str | Path) -> bool:
+    """Whether a file is one for `load_published`: a ``.ckpt``, or safetensors written here."""
+    if Path(path).suffix == ".ckpt":
+        return True
+    try:
+        with safe_open(path, framework="pt") as file:
+            return _has_format(file.metadata())
+    except (OSError, SafetensorError):
+        return False
+
+
+def _has_format(metadata: dict[str, str] | None) -> bool:
+    return (metadata or {}).get("format") == FORMAT
 
 
 def _load_safetensors(path: Path) -> tuple[PublishedNetwork, PublishedSettings]:
@@ -139,7 +153,7 @@ def _load_safetensors(path: Path) -> tuple[PublishedNetwork, PublishedSettings]:
         raise MDGenError(
             f"{path.name} ({path.stat().st_size} bytes) is truncated or no safetensors file; import it again"
         ) from error
-    if not is_published(metadata):
+    if not _has_format(metadata):
         raise MDGenError(f"{path.name} is no imported checkpoint; make one by openmm-mdgen import")
     network = PublishedNetwork(PublishedConfig(**json.loads(metadata["config"])))
     missing, extra = (sorted(names) for names in _name_differences(network.state_dict(), tensors))

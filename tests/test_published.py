@@ -8,11 +8,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 from published_toys import make_content, make_network, write_checkpoint
+from safetensors.torch import save_file
 
 from openmm_mdgen.cli.import_ import command
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.published import read_published
-from openmm_mdgen.published_file import import_published, load_published
+from openmm_mdgen.published_file import import_published, is_published, load_published
 
 
 def test_weights_and_settings(tmp_path: Path) -> None:
@@ -112,6 +113,15 @@ def test_hostile_pickle_is_refused_and_not_run(tmp_path: Path, save) -> None:
 def test_other_layouts(tmp_path: Path) -> None:
     with pytest.raises(MDGenError, match="lacks state_dict or hyper_parameters"):
         read_published(write_checkpoint(tmp_path, {"weights": torch.zeros(3)}))
+
+
+def test_is_published(tmp_path: Path) -> None:
+    source = write_checkpoint(tmp_path)
+    assert is_published(source)
+    assert is_published(import_published(source, tmp_path / "toy.safetensors"))
+    save_file({"a": torch.zeros(2)}, tmp_path / "other.safetensors")
+    assert not is_published(tmp_path / "other.safetensors")
+    assert not is_published(tmp_path / "absent.safetensors")
 
 
 def test_truncated_safetensors(tmp_path: Path) -> None:

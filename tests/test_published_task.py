@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import openmm as mm
 import pytest
 import torch
 from openmm import app
@@ -11,6 +12,7 @@ from published_toys import CONFIG, make_network
 from scipy.spatial.transform import Rotation
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.integrator import GenerativeIntegrator
 from openmm_mdgen.peptide import Structure
 from openmm_mdgen.published_tokens import PublishedTokens
 from openmm_mdgen.structures import topology_to_structure
@@ -107,6 +109,22 @@ def test_long_peptides_are_placed_residue_by_residue(structure: Structure, monke
     atoms = PublishedAtoms(structure)
     positions = torch.tensor(structure.positions)[None]
     torch.testing.assert_close(atoms.from_atom14(atoms.to_atom14(positions)), positions, atol=1e-9, rtol=0)
+
+
+def test_a_simulation(data: Path) -> None:
+    pdb = app.PDBFile(str(data / "QGRE.pdb"))
+    system = app.ForceField("amber14-all.xml").createSystem(pdb.topology, constraints=app.HBonds)
+    integrator = GenerativeIntegrator(pdb.topology, temperature=350, stepSize=1.0, model=make_task(), seed=1)
+    simulation = app.Simulation(pdb.topology, system, integrator, mm.Platform.getPlatformByName("Reference"))
+    simulation.context.setPositions(pdb.positions)
+    frames = []
+    for _ in range(7):  # one window and the start of the next
+        simulation.step(10)
+        state = simulation.context.getState(positions=True)
+        frames.append(state.getPositions(asNumpy=True)._value)
+    assert state.getTime()._value == pytest.approx(70.0)
+    assert np.isfinite(frames).all()
+    assert np.abs(np.diff(frames, axis=0)).max(axis=(1, 2)).min() > 1e-3
 
 
 def test_gaps(structure: Structure) -> None:
