@@ -94,6 +94,15 @@ def test_times_and_units(universe):
     assert trajectory.ts.dimensions is None
 
 
+def test_dt_of_the_user(pdb, recipe):
+    trajectory = mda.Universe(str(pdb), recipe, dt=2.0).trajectory
+    assert trajectory.dt == 2.0 and trajectory[3].time == 8.0
+
+
+def test_in_memory(pdb, recipe, frames):
+    np.testing.assert_array_equal(mda.Universe(str(pdb), recipe, in_memory=True).trajectory[7].positions, frames[7])
+
+
 def test_repr(universe):
     assert repr(universe.trajectory) == "<MDGenReader recipe with 40 frames of 22 atoms>"
 
