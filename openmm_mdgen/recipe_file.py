@@ -156,7 +156,8 @@ def _from_json(content: dict[str, Any], folder: Path) -> Recipe:
 
 
 def _model_to_json(model: Any, content_hash: str, folder: Path) -> dict[str, str]:
-    if isinstance(model, Path) or (isinstance(model, str) and model.endswith(_WEIGHTS)):
+    is_file = isinstance(model, str) and model.endswith(_WEIGHTS) and "://" not in model
+    if isinstance(model, Path) or is_file:
         return {"path": _relative(Path(model), folder), "hash": content_hash}
     if isinstance(model, str):
         return {"name": model, "hash": content_hash}

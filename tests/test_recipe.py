@@ -87,6 +87,12 @@ def test_weights_by_path(pdb, tmp_path):
         assert read_recipe(tmp_path / "a.mdgen").model == (tmp_path / "w.safetensors").resolve()
 
 
+def test_address_of_weights_stays_as_it_is(pdb, tmp_path):
+    address = "hf://someone/some-model/w.safetensors"
+    write_recipe(Recipe(address, pdb, n_frames=1, interval=10.0), tmp_path / "a.mdgen")
+    assert read_recipe(tmp_path / "a.mdgen").model == address
+
+
 def test_existing_file_survives_a_failed_write(recipe, written):
     before = written.read_bytes()
     with pytest.raises(MDGenError, match=r"cannot hold a model object \(object\)"):
