@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
+from openmm_mdgen.published_file import is_published, load_published
+from openmm_mdgen.tasks.simulate import Simulate
 from openmm_mdgen.tokens import Normalization
 
 FORMAT = "openmm-mdgen velocity 1"
@@ -74,15 +77,21 @@ def read_weights(path: Path) -> Weights:
         If the file is missing, damaged, or not ours.
     """
     if not path.exists():
-        raise MDGenError(f"weights file {path} does not exist; name a .safetensors file or one of `openmm-mdgen models`")
+        raise MDGenError(
+            f"weights file {path} does not exist; name a .safetensors file or one of `openmm-mdgen models`"
+        )
     try:
         with safe_open(path, framework="pt") as handle:
             metadata = handle.metadata() or {}
             tensors = {k: handle.get_tensor(k) for k in handle.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise MDGenError(f"weights file {path} is damaged or no .safetensors file ({error}); fetch or train it again") from error
+        raise MDGenError(
+            f"weights file {path} is damaged or no .safetensors file ({error}); fetch or train it again"
+        ) from error
     if metadata.get("format") != FORMAT:
-        raise MDGenError(f"weights file {path} is of format {metadata.get('format')!r}, not {FORMAT!r}; use openmm-mdgen import")
+        raise MDGenError(
+            f"weights file {path} is of format {metadata.get('format')!r}, not {FORMAT!r}; use openmm-mdgen import"
+        )
     about, config = json.loads(metadata["about"]), VelocityConfig(**json.loads(metadata["config"]))
     state = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
     check_state(VelocityNetwork(config).state_dict(), state, path)
@@ -110,7 +119,9 @@ def check_state(expected: dict[str, Tensor], found: dict[str, Tensor], path: Pat
     ]
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise MDGenError(f"weights file {path} does not fit its network: {'; '.join(wrong[:3])}{more}; fetch or train it again")
+        raise MDGenError(
+            f"weights file {path} does not fit its network: {'; '.join(wrong[:3])}{more}; fetch or train it again"
+        )
 
 
 def bundled_path(name: str) -> Path:
@@ -129,3 +140,86 @@ def build_network(weights: Weights, device: torch.device | str = "cpu") -> Veloc
     network = VelocityNetwork(weights.config)
     network.load_state_dict(weights.state)
     return network.eval().requires_grad_(False).to(device)
+
+
+def load_task(model: Any, device: str | None = None) -> Any:
+    """What a ``model=`` argument means.
+
+    Parameters
+    ----------
+    model : str, Path or object
+        A bundled or registered name, a weights file, a loaded task, or any object with ``next_block`` or ``bind``.
+    device : str, optional
+        'cpu', 'cuda', 'mps'; default: CUDA where present, else the CPU.
+
+    Returns
+    -------
+    Simulate or the object itself
+
+    Raises
+    ------
+    MDGenError
+        For an unknown name (the known ones are listed), a bad file, or a device that is absent.
+    """
+    if not isinstance(model, str | Path):
+        if hasattr(model, "next_block") or hasattr(model, "bind") or hasattr(model, "bind_gaps"):
+            return model
+        raise MDGenError(
+            f"model= got a {type(model).__name__} without next_block or bind; see tasks.propagator.Propagator"
+        )
+    if isinstance(model, str) and model.startswith("hf://"):
+        from openmm_mdgen.hub import fetch
+
+        model = fetch(model)
+    path = Path(model)
+    if isinstance(model, str) and path.suffix not in (".safetensors", ".ckpt"):
+        return _named(model, device)
+    if is_published(path):
+        return load_published(path, device)
+    return simulation(read_weights(path), device)
+
+
+def _named(name: str, device: str | None) -> Any:
+    known = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+    if name not in known:
+        listed = ", ".join(sorted(known))
+        raise MDGenError(f"model {name!r} is unknown; known are {listed}, or give the path of a .safetensors file")
+    return load_task(known[name].load()(device), device)
+
+
+def bundled_peptide(device: str | None = None) -> Simulate:
+    """The model that comes with the package: 1 to 8 residues, capped or not, 350 K."""
+    return simulation(read_weights(bundled_path("peptide")), device)
+
+
+def simulation(weights: Weights, device: str | None = None) -> Simulate:
+    """The simulation task of these weights."""
+    return Simulate(
+        network=build_network(weights, choose_device(device)),
+        normalization=weights.normalization,
+        name=weights.name,
+        content_hash=weights.content_hash,
+        temperature=weights.temperature,
+        intervals=weights.intervals,
+        lengths=weights.lengths,
+    )
+
+
+def choose_device(device: str | None) -> torch.device:
+    """CUDA where present, else the CPU, unless one is named.
+
+    Raises
+    ------
+    MDGenError
+        If the named device is absent.
+    """
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise MDGenError(f"device {device!r} is unknown; choose cpu, cuda or mps") from error
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not present.get(chosen.type, False):
+        raise MDGenError(f"device {device!r} is not present on this machine; choose device='cpu'")
+    return chosen

@@ -9,8 +9,17 @@ import click
 
 @click.command("train")
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--validation", multiple=True, type=click.Path(path_type=Path), help="Folder of MD to validate on; repeat for more.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("run"), show_default=True, help="Folder of the run; one that exists is resumed.")
+@click.option(
+    "--validation", multiple=True, type=click.Path(path_type=Path), help="Folder of MD to validate on; repeat for more."
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("run"),
+    show_default=True,
+    help="Folder of the run; one that exists is resumed.",
+)
 @click.option("--init", help="Start from a model: a bundled name or a weights file.")
 @click.option("--name", default="model", show_default=True, help="Name written into the weights.")
 @click.option("--steps", default=10_000, show_default=True)

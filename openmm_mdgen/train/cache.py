@@ -41,7 +41,9 @@ class Cache:
     def __init__(self, folder: Path) -> None:
         index = json.loads((folder / "index.json").read_text())
         if index["version"] != VERSION:
-            raise MDGenError(f"token cache {folder} has version {index['version']}, not {VERSION}; delete it and train again")
+            raise MDGenError(
+                f"token cache {folder} has version {index['version']}, not {VERSION}; delete it and train again"
+            )
         self.segments = [Segment(**{**s, "residue_types": tuple(s["residue_types"])}) for s in index["segments"]]
         self._data = np.load(folder / "internal.npy", mmap_mode="r")
 
@@ -82,7 +84,9 @@ def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache
         row += len(arrays[-1])
     if not segments:
         where = ", ".join(map(str, folders))
-        raise MDGenError(f"no peptide trajectories found under {where}; put each beside a topology file with the same atoms")
+        raise MDGenError(
+            f"no peptide trajectories found under {where}; put each beside a topology file with the same atoms"
+        )
     np.save(out / "internal.npy", np.concatenate(arrays))
     (out / "index.json").write_text(json.dumps({"version": VERSION, "segments": [asdict(s) for s in segments]}))
     return Cache(out)

@@ -122,7 +122,9 @@ def _fabric(config: TrainConfig) -> Any:
     try:
         import lightning
     except ImportError as error:
-        raise MDGenError("training needs lightning, which is not installed; pip install 'openmm-mdgen[train]'") from error
+        raise MDGenError(
+            "training needs lightning, which is not installed; pip install 'openmm-mdgen[train]'"
+        ) from error
     precision = config.precision
     if precision == "auto":
         cuda = torch.cuda.is_available()
@@ -208,7 +210,9 @@ class _Run:
     def _one_step(self, windows: Windows) -> float:
         config, fabric = self.config, self.fabric
         batch = to_device(windows.draw(config.seed, self.step * fabric.world_size + fabric.global_rank), fabric.device)
-        generator = torch.Generator().manual_seed((config.seed << 40) + self.step * fabric.world_size + fabric.global_rank)
+        generator = torch.Generator().manual_seed(
+            (config.seed << 40) + self.step * fabric.world_size + fabric.global_rank
+        )
         loss = flow_loss(self.network, batch, generator, config.detail_weight)
         fabric.backward(loss)
         fabric.clip_gradients(self.network, self.optimizers[0], max_norm=1.0)
@@ -229,7 +233,9 @@ class _Run:
         for k in range(N_VALIDATION):
             batch = to_device(held_out.draw(12345, k), self.fabric.device)
             with self.fabric.autocast():
-                total += float(flow_loss(self.average, batch, torch.Generator().manual_seed(k), self.config.detail_weight))
+                total += float(
+                    flow_loss(self.average, batch, torch.Generator().manual_seed(k), self.config.detail_weight)
+                )
         return total / N_VALIDATION
 
     def _save(self) -> None:
@@ -245,7 +251,11 @@ class _Run:
             name=self.config.name,
             temperature=self.config.temperature,
             intervals=(min(self.config.windows.intervals), max(self.config.windows.intervals)),
-            training={"steps": self.step, "hours": round(self.seconds / 3600, 3), "windows": asdict(self.config.windows)},
+            training={
+                "steps": self.step,
+                "hours": round(self.seconds / 3600, 3),
+                "windows": asdict(self.config.windows),
+            },
         )
         save_weights(self.out / "model.safetensors", weights)
         with open(self.out / "losses.csv", "w", newline="") as handle:

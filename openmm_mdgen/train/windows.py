@@ -113,7 +113,9 @@ class Windows:
     ) -> Batch:
         b, n_frames, n_residues, _ = internal.shape
         given = torch.from_numpy(np.stack([self._draw_given(n_frames, rng) for _ in range(b)]))
-        amount = rng.uniform(0, self.config.perturbation, (b, 1, 1, 1)) * (rng.random((b, 1, 1, 1)) < self.config.perturbed)
+        amount = rng.uniform(0, self.config.perturbation, (b, 1, 1, 1)) * (
+            rng.random((b, 1, 1, 1)) < self.config.perturbed
+        )
         shake = rng.standard_normal((b, n_frames, n_residues, N_TORSIONS)) * amount
         shaken = internal.clone()
         shaken[..., :N_TORSIONS] += torch.from_numpy(shake).to(internal)
@@ -131,7 +133,9 @@ class Windows:
 
     def _draw_given(self, n_frames: int, rng: np.random.Generator) -> np.ndarray:
         c, given = self.config, np.zeros(n_frames, dtype=bool)
-        kind = rng.choice(4, p=np.array([c.first, c.ends, c.scattered, c.none]) / (c.first + c.ends + c.scattered + c.none))
+        kind = rng.choice(
+            4, p=np.array([c.first, c.ends, c.scattered, c.none]) / (c.first + c.ends + c.scattered + c.none)
+        )
         if kind == 0:
             given[0] = True
         elif kind == 1:
