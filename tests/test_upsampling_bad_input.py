@@ -118,6 +118,11 @@ def test_beyond_what_the_model_learned(tmp_path, interval, layout, message):
         upsample_dcd(path, datafiles.PRM, interval, model=Model())
 
 
+def test_models_that_fill_no_gaps(refused):
+    refused("got a dict without fill or bind_gaps", model={})
+    refused("model 'none' is unknown; known are", model="none")
+
+
 def test_changed_while_running(tmp_path):
     path = write_dcd(tmp_path / "a.dcd", walk(9), **SPACED)
     before = path.read_bytes()

@@ -18,8 +18,9 @@ class GapFiller(Protocol):
     -----
     The machinery around it (`openmm_mdgen.upsampling`) superposes the key frames first, interpolates the rigid motion
     apart, and returns the key frames themselves untouched. A filler whose key frames lose something on the way through
-    its representation also offers ``decoded(key_frames (G + 1, N, 3)) -> (G + 1, N, 3)``, the key frames as it sees
-    them; what it loses is then interpolated across each gap and added to its frames.
+    its representation either offers ``decoded(key_frames (G + 1, N, 3)) -> (G + 1, N, 3)``, the key frames as it sees
+    them, or returns (G, M + 1, N, 3): its own copies of both key frames, and the frames between. What it loses is then
+    interpolated across each gap and added to its frames.
 
     Two more attributes are used where present: ``gaps_per_call`` (how many gaps to hand over at once, 16 if unsaid)
     and ``content_hash`` (which weights these are; an interrupted run goes on only with the same).

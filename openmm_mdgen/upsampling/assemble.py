@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from MDAnalysis import AtomGroup
 
@@ -26,7 +28,7 @@ def build_engine(
     spacing: float,
     factor: int,
     *,
-    model: str | GapModel | GapFiller = "peptide",
+    model: str | Path | GapModel | GapFiller = "peptide",
     seed: int = 0,
     others: str | None = None,
 ) -> Engine:

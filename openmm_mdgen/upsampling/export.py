@@ -23,7 +23,7 @@ def upsample_to_file(
     interval: float = 0.1,
     *,
     select: str | None = None,
-    model: str | GapModel | GapFiller = "peptide",
+    model: str | Path | GapModel | GapFiller = "peptide",
     seed: int = 0,
     dt: float | None = None,
     others: str | None = None,

@@ -58,7 +58,7 @@ class Gaps:
     weights
         (n,) weights for the superposition, the same for each molecule: 1 for heavy atoms and 0 for hydrogens, say.
     residual
-        Carries across the gap what the filler loses of a key frame; for a filler with ``decoded``.
+        Carries across the gap what the filler loses of a key frame; None for a filler that loses nothing.
     """
 
     def __init__(self, filler: GapFiller, factor: int, weights: np.ndarray, residual: Residual | None = None) -> None:
@@ -81,16 +81,22 @@ class Gaps:
 
     def _inside(self, superposed: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         frames = np.asarray(self.filler.fill(superposed, seeds), dtype=np.float64)
-        wanted = (len(superposed) - 1, self.factor - 1, *superposed.shape[1:])
-        if frames.shape != wanted:
+        n_gaps, n_between = len(superposed) - 1, self.factor - 1
+        if frames.shape not in ((n_gaps, n, *superposed.shape[1:]) for n in (n_between, n_between + 2)):
             raise MDGenError(
-                f"the gap filler gave frames of shape {frames.shape}, {wanted} were asked for; "
-                f"make it fill {self.factor - 1} frames per gap"
+                f"the gap filler gave frames of shape {frames.shape} for {n_gaps} gaps of {superposed.shape[1]} atoms; "
+                f"make it fill {n_between} frames per gap"
             )
         if self.residual is None:
             return frames
-        decoded = np.asarray(self.filler.decoded(superposed), dtype=np.float64)  # type: ignore[attr-defined]
-        return self.residual.add(frames, decoded, superposed)
+        if frames.shape[1] == n_between + 2:
+            first, last, frames = frames[:, 0], frames[:, -1], frames[:, 1:-1]
+        elif hasattr(self.filler, "decoded"):
+            decoded = np.asarray(self.filler.decoded(superposed), dtype=np.float64)
+            first, last = decoded[:-1], decoded[1:]
+        else:
+            return frames
+        return self.residual.add(frames, np.stack([first, last], 1), np.stack([superposed[:-1], superposed[1:]], 1))
 
 
 def superpose_chain(centred: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -37,7 +37,7 @@ def upsample_dcd(
     topology: str | PathLike[str],
     interval: float = 0.1,
     *,
-    model: str | GapModel | GapFiller = "peptide",
+    model: str | Path | GapModel | GapFiller = "peptide",
     seed: int = 0,
     dt: float | None = None,
     others: str | None = None,

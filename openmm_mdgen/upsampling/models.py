@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from MDAnalysis import AtomGroup
@@ -30,7 +31,7 @@ from openmm_mdgen.upsampling.windows import (
 _TOLERANCE = 1e-3
 
 
-def load_gap_model(model: str | GapModel | GapFiller) -> GapModel | GapFiller | None:
+def load_gap_model(model: str | Path | GapModel | GapFiller) -> GapModel | GapFiller | None:
     """The object behind a name; None for ``"linear"``.
 
     Raises
@@ -42,6 +43,8 @@ def load_gap_model(model: str | GapModel | GapFiller) -> GapModel | GapFiller | 
         return None
     if isinstance(model, GapModel | GapFiller):
         return model
+    if not isinstance(model, str | Path):
+        raise MDGenError(f"model= got a {type(model).__name__} without fill or bind_gaps; see openmm_mdgen.tasks.gap")
     from openmm_mdgen.checkpoint import load_task
 
     task = load_task(model)
@@ -115,8 +118,7 @@ def _window(
 
 
 def _gaps(filler: GapFiller, bonds: np.ndarray, symbols: np.ndarray, factor: int) -> Gaps:
-    residual = Residual(bonds, symbols) if hasattr(filler, "decoded") else None
-    return Gaps(filler, factor, superposition_weights(symbols), residual)
+    return Gaps(filler, factor, superposition_weights(symbols), Residual(bonds, symbols))
 
 
 def _check_range(what: str, value: float, learned: tuple[float, float] | None, remedy: str) -> None:

@@ -36,9 +36,9 @@ class Residual:
         Parameters
         ----------
         frames
-            (G, M - 1, N, 3) Å, the filler's, from one decoded key frame to the next.
+            (G, M - 1, N, 3) Å, the filler's, between the key frames as it sees them.
         decoded, originals
-            (G + 1, N, 3) Å, in the same orientation.
+            (G, 2, N, 3) Å: the key frames at both ends of each gap as the filler sees them, and as they are.
 
         Returns
         -------
@@ -48,7 +48,7 @@ class Residual:
         place = (np.arange(frames.shape[1]) + 1) / (frames.shape[1] + 1)
         result = frames.copy()
         rest = self.references.rest
-        result[..., rest, :] += _between((originals - decoded)[:, rest], place)
+        result[..., rest, :] += _between((originals - decoded)[..., rest, :], place)
         self._add_heavy(result, frames, decoded, originals, place)
         self._add_hydrogens(result, frames, decoded, originals, place)
         return result
@@ -58,7 +58,7 @@ class Residual:
     ) -> None:
         heavy = self.references.heavy
         atoms = heavy[:, 0]
-        lost = np.einsum("ghij,ghj->ghi", local_frames(decoded, heavy), (originals - decoded)[:, atoms])
+        lost = np.einsum("gkhij,gkhj->gkhi", local_frames(decoded, heavy), (originals - decoded)[..., atoms, :])
         carried = _between(lost, place)
         result[..., atoms, :] += np.einsum("gmhij,gmhi->gmhj", local_frames(frames, heavy), carried)
 
@@ -67,16 +67,16 @@ class Residual:
     ) -> None:
         quads = self.references.hydrogens
         lost = positions_to_internal(originals, quads) - positions_to_internal(decoded, quads)
-        change = np.diff(lost, axis=0)
+        change = lost[:, 1] - lost[:, 0]
         change[..., 2] = _turn_together(change[..., 2], self.references.leaders)
-        carried = lost[:-1, None] + place[:, None, None] * change[:, None]
+        carried = lost[:, :1] + place[:, None, None] * change[:, None]
         internal = positions_to_internal(frames, quads) + carried
         result[..., quads[:, 0], :] = internal_to_positions(internal, result, quads)
 
 
 def _between(values: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """(G + 1, n, 3) at key frames -> (G, M - 1, n, 3)."""
-    return values[:-1, None] + place[:, None, None] * (values[1:] - values[:-1])[:, None]
+    """(G, 2, n, 3) at both ends -> (G, M - 1, n, 3)."""
+    return values[:, :1] + place[:, None, None] * (values[:, 1:] - values[:, :1])
 
 
 def _turn_together(turns: np.ndarray, leaders: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from openmm_mdgen.upsampling.spacing import checked_spacing, upsampling_factor
 def upsample(
     universe: Universe | AtomGroup,
     interval: float = 0.1,
-    model: str | GapModel | GapFiller = "peptide",
+    model: str | Path | GapModel | GapFiller = "peptide",
     seed: int = 0,
     *,
     dt: float | None = None,
@@ -84,7 +84,7 @@ def _finer(
     spacing: float,
     factor: int,
     *,
-    model: str | GapModel | GapFiller,
+    model: str | Path | GapModel | GapFiller,
     seed: int,
     others: str | None,
 ) -> Universe:
