@@ -226,6 +226,7 @@ def test_another_step_size_keeps_the_interval(simulation):
     start = positions_of(simulation)
     held, frame = frames_at(simulation, [4999, 1])
     assert np.array_equal(held, start) and not np.array_equal(frame, start)
+    assert simulation.context.getTime().value_in_unit(unit.picosecond) == pytest.approx(10)
 
 
 def test_bind_takes_the_simulation_or_its_context(make_simulation, make_integrator):
