@@ -147,16 +147,16 @@ def test_positions_of_a_langevin_state_are_a_start(make_simulation, make_integra
 
 
 def test_a_block_in_memory_is_not_taken_for_anothers(make_simulation, make_integrator):
-    """Rewound and moved elsewhere, the next block has the number of the one in memory but another anchor."""
+    """Rewound to a block's end and moved elsewhere, the next block has the number of the one in memory but another anchor."""
     simulation = make_simulation(make_integrator())
-    simulation.step(5000)
+    simulation.step(10_000)
     saved = simulation.context.createCheckpoint()
     start = simulation.context.getState(positions=True).getPositions(asNumpy=True)._value
     blocks = []
     for shift in (1.0, 2.0):
         simulation.context.loadCheckpoint(saved)
         simulation.context.setPositions(start + shift)
-        blocks.append(run(simulation, 15_000)[0] - shift)
+        blocks.append(run(simulation, 20_000)[0] - shift)
     assert np.allclose(*blocks, atol=1e-4)
 
 
