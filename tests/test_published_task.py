@@ -66,6 +66,15 @@ def test_equivariance(structure: Structure, dtype: torch.dtype, atol: float) -> 
     )
 
 
+def test_bfloat16_is_near(structure: Structure) -> None:
+    exact, rough = (
+        make_task(replace(SIMULATION, precision=precision)).bind(structure, 10.0).next_block(structure.positions, 5)
+        for precision in ("float32", "bfloat16")
+    )
+    distance = np.linalg.norm(exact - rough, axis=-1)
+    assert 0 < np.median(distance) < 0.3  # Å
+
+
 def test_order_of_atoms(structure: Structure) -> None:
     order = np.concatenate(
         [np.random.default_rng(0).permutation(np.flatnonzero(structure.residues == k)) for k in range(4)]

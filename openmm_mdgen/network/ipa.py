@@ -39,7 +39,11 @@ class InvariantPointAttention(nn.Module):
         self.out = nn.Linear(heads * (channels + 4 * value_points), width)
 
     def forward(self, x: Tensor, rigids: Rigids, mask: Tensor) -> Tensor:
-        """x (B, L, C), rigids (B, L), mask (B, L) bool -> (B, L, C)."""
+        """x (B, L, C), rigids (B, L), mask (B, L) bool -> (B, L, C); never in bfloat16, which rounds 15 Å to 0.06 Å."""
+        with torch.autocast(x.device.type, enabled=False):
+            return self._attend(x, rigids, mask)
+
+    def _attend(self, x: Tensor, rigids: Rigids, mask: Tensor) -> Tensor:
         query = self.query(x).unflatten(-1, (self.heads, -1))  # B L H c
         key, value = self.key_value(x).unflatten(-1, (self.heads, -1)).split(self.channels, -1)
         query_point = self._place(self.query_point(x), rigids)  # B L H P 3

@@ -1,0 +1,79 @@
+"""Largest absolute differences from the published code's own numbers: `python benchmarks/parity.py` prints markdown.
+
+It reads the checkpoints and arrays of ``../shared/parity`` (or of the folder given as its argument), in seconds.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from openmm_mdgen.geometry.atom14 import atom14_to_rigids, atom14_to_torsions
+from openmm_mdgen.interpolant import sample_path
+from openmm_mdgen.published import read_published
+from openmm_mdgen.sampler import integrate
+
+SETTINGS = ("forward_sim", "interpolation", "upsampling", "inpainting", "atlas", "hyena")
+LIMITS = {
+    "rigids": 1e-4,
+    "torsions": 1e-4,
+    "tokens": 1e-4,
+    "masks": 0.0,
+    "velocity": 1e-4,
+    "euler": 1e-4,
+    "dopri5": 1e-3,
+    "coordinates (Å)": 1e-3,
+    "interpolant": 1e-4,
+}
+FLOW_TIMES = {"velocity_t0": 0.0, "velocity_t1": 0.3, "velocity_t2": 0.9}
+
+
+def differences(folder: Path, setting: str) -> dict[str, float]:
+    """Quantity -> largest absolute difference over all elements; NaN where the setting has no such quantity."""
+    arrays = np.load(folder / f"{setting}.npz")
+    z = {key: torch.from_numpy(arrays[key]) for key in arrays.files if arrays[key].dtype.kind in "fi"}
+    checkpoint = read_published(folder / f"{setting}.ckpt", key_sign="eigensolver")
+    tokens = checkpoint.tokens
+    encoded = tokens.encode(z["atom14"], z["aatype"], z["mask"])
+    told = encoded.conditioning
+    velocity = checkpoint.network.velocity(told)
+    rigids, torsions = atom14_to_rigids(z["atom14"]), atom14_to_torsions(z["atom14"], z["aatype"].unsqueeze(1))
+
+    def apart(found: torch.Tensor, key: str) -> float:
+        return float((found.to(z[key].dtype) - z[key]).abs().max())
+
+    def sample(solver: str) -> float:
+        if f"sample_{solver}" not in z:
+            return float("nan")
+        return apart(integrate(velocity, z["noise"], solver=solver, n_steps=10), f"sample_{solver}")
+
+    path = sample_path(z["plan_x0"], z["latents"], z["plan_t"])
+    return {
+        "rigids": max(apart(rigids.rotation, "rots"), apart(rigids.translation, "trans")),
+        "torsions": apart(torsions.sin_cos, "torsions"),
+        "tokens": apart(encoded.values, "latents"),
+        "masks": max(
+            apart(encoded.counts, "loss_mask"), apart(told.given, "x_cond_mask"), apart(told.residues, "aatype_in")
+        ),
+        "velocity": max(apart(velocity(z["noise"], torch.full((2,), t)), key) for key, t in FLOW_TIMES.items()),
+        "euler": sample("euler"),
+        "dopri5": sample("dopri5"),
+        "coordinates (Å)": apart(tokens.decode(z["sample_euler"], told.first, z["aatype"]), "atom14_from_euler"),
+        "interpolant": max(apart(path.x_t, "plan_xt"), apart(path.velocity, "plan_ut")),
+    }
+
+
+def main() -> int:
+    """Print the table; 1 if any difference is above its limit."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[2] / "shared" / "parity"
+    table = {setting: differences(folder, setting) for setting in SETTINGS}
+    print(f"| setting | {' | '.join(LIMITS)} |\n|{'---|' * (len(LIMITS) + 1)}")
+    for setting, found in table.items():
+        print(f"| {setting} | {' | '.join('-' if np.isnan(x) else f'{x:.1e}' for x in found.values())} |")
+    print(f"| limit | {' | '.join(f'{limit:.0e}' if limit else '0' for limit in LIMITS.values())} |")
+    return int(any(found[name] > limit for found in table.values() for name, limit in LIMITS.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
