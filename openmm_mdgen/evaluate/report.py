@@ -35,11 +35,15 @@ def write_report(result: Evaluation, folder: Path) -> Path:
     MDGenError
         When the folder cannot be written, or jinja2 is missing.
     """
-    texts = {"report.html": render(result), "evaluation.json": result.to_json(), "evaluation.csv": result.to_csv()}
+    writers = {
+        "evaluation.json": result.to_json,
+        "evaluation.csv": result.to_csv,
+        "report.html": lambda: render(result),
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
+        for name, make in writers.items():
+            (folder / name).write_text(make(), encoding="utf-8")
     except OSError as error:
         raise MDGenError(f"cannot write to {folder} ({error.strerror}); choose another output folder") from error
     return folder / "report.html"

@@ -153,6 +153,11 @@ def read_sample(atoms: Sequence[mda.AtomGroup], topology: Topology, discard: flo
 
 def _common_interval(atoms: Sequence[mda.AtomGroup]) -> float:
     intervals = sorted({round(float(g.universe.trajectory.dt), 4) for g in atoms})
+    if intervals[0] <= 0:
+        raise MDGenError(
+            f"a trajectory stores {intervals[0]:g} ps between frames; "
+            "write it with times, or open it with Universe(..., dt=)"
+        )
     if intervals[-1] - intervals[0] > 1e-3 * intervals[-1]:
         raise MDGenError(
             f"trajectories of one side have {intervals[0]:g} and {intervals[-1]:g} ps between frames; use one interval"
