@@ -35,11 +35,22 @@ class BoundModel:
         return vars(self) | {"_task": None}
 
     def __call__(self) -> Propagator:
-        """The propagator, bound to the recipe's structure and interval."""
+        """The propagator, bound to the recipe's structure and interval.
+
+        Raises
+        ------
+        MDGenError
+            If the model does something else than simulating, or not this structure or interval.
+        """
         task = self.task
+        if hasattr(task, "next_block"):
+            return task
         if hasattr(task, "bind"):
             return task.bind(self.recipe.load_structure(), self.recipe.interval)
-        return task
+        raise MDGenError(
+            f"model {self.model!r} ({type(task).__name__}) does not simulate; choose another of 'openmm-mdgen models', or "
+            "an object with next_block"
+        )
 
     @property
     def task(self) -> Any:
@@ -64,10 +75,10 @@ class BoundModel:
 
 def _loaded(model: Any, device: str | None) -> Any:
     """The task; one for all readers of this process that name the same model, as long as its file stays as it is."""
-    if hasattr(model, "next_block") or hasattr(model, "bind"):
+    if not isinstance(model, str | PathLike):
         return model
-    path = Path(model) if isinstance(model, str | PathLike) else None
-    return _load_once(model, device, path.stat().st_mtime_ns if path is not None and path.is_file() else 0)
+    path = Path(model)
+    return _load_once(model, device, path.stat().st_mtime_ns if path.is_file() else 0)
 
 
 @lru_cache(maxsize=4)

@@ -16,7 +16,7 @@ from openmm_mdgen.peptide import Structure
 from openmm_mdgen.recipe import Origin, Recipe
 
 FORMAT_VERSION = 1
-_WEIGHTS = ".safetensors"
+_WEIGHTS = (".safetensors", ".ckpt")
 
 
 def read_recipe(path: str | PathLike[str]) -> Recipe:
@@ -163,7 +163,7 @@ def _model_to_json(model: Any, content_hash: str, folder: Path) -> dict[str, str
         return {"name": model, "hash": content_hash}
     raise MDGenError(
         f"a recipe file cannot hold a model object ({type(model).__name__}); pass the model by its name or by the path "
-        f"of its {_WEIGHTS} file, or write the frames themselves"
+        "of its .safetensors file, or write the frames themselves"
     )
 
 

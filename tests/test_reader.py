@@ -1,6 +1,7 @@
 import multiprocessing
 import os
 import pickle
+from types import SimpleNamespace
 
 import MDAnalysis as mda
 import numpy as np
@@ -275,11 +276,10 @@ def test_forked_process_after_frames_were_made_in_the_parent(threads, universe, 
     np.testing.assert_array_equal(found, [frames[-1], frames[-1]])
 
 
-@pytest.mark.parametrize("backend", ["multiprocessing", "dask"])
-def test_analysis_backends_equal_serial(threads, universe, backend):
+def test_parallel_analysis_equals_serial(threads, universe):
     universe.trajectory[20]  # frames were made in the parent
     serial = RMSD(universe, select="all").run().results.rmsd
-    parallel = RMSD(universe, select="all").run(backend=backend, n_workers=2).results.rmsd
+    parallel = RMSD(universe, select="all").run(backend="multiprocessing", n_workers=2).results.rmsd
     np.testing.assert_array_equal(parallel, serial)
     assert np.ptp(serial[:, 2]) > 0
 
@@ -367,6 +367,11 @@ def test_model_given_in_place_of_the_recipes_must_be_the_same(task, pdb, tmp_pat
     np.testing.assert_array_equal(same.atoms.positions, first.atoms.positions)
     with pytest.raises(MDGenError, match="has content eeeeeeeeeeee"):
         mda.Universe(str(pdb), str(tmp_path / "a.mdgen"), model=BindableTask("e" * 64))
+
+
+def test_model_that_does_not_simulate(pdb):
+    with pytest.raises(MDGenError, match=r"\(SimpleNamespace\) does not simulate; choose another"):
+        mda.Universe(str(pdb), Recipe(SimpleNamespace(bind_gaps=None), pdb, n_frames=3, interval=1.0))
 
 
 def test_topology_with_another_number_of_atoms(task, data, pdb, tmp_path):
