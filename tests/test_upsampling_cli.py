@@ -66,10 +66,10 @@ def test_new_dcd_file_is_a_copy_of_records(files, tmp_path):
 def test_new_file_of_a_selection(tmp_path, extension):
     output = tmp_path / f"protein.{extension}"
     arguments = ["--select", "protein", "--dt", "1ps", "--interval", "0.5ps", "--model", "linear", "--quiet"]
-    assert run(datafiles.TRJpbc_bz2, "-t", datafiles.PRMpbc, "-o", output, *arguments) == 0
-    protein = Universe(datafiles.PRMpbc, datafiles.TRJpbc_bz2).select_atoms("protein")
-    written = Universe.empty(22, trajectory=True).load_new(str(output))
-    assert (written.trajectory.n_frames, written.trajectory.dt) == (21, pytest.approx(0.5, rel=1e-5))
+    assert run(datafiles.NCDF, "-t", datafiles.PRMncdf, "-o", output, *arguments) == 0
+    protein = Universe(datafiles.PRMncdf, datafiles.NCDF).select_atoms("protein")
+    written = Universe.empty(len(protein), trajectory=True).load_new(str(output))
+    assert (written.trajectory.n_frames, written.trajectory.dt) == (59, pytest.approx(0.5, rel=1e-5))
     protein.universe.trajectory[3]
     np.testing.assert_allclose(written.trajectory[6].positions, protein.positions, atol=0.006)
     assert not list(tmp_path.glob(".mdgen*"))
@@ -77,11 +77,11 @@ def test_new_file_of_a_selection(tmp_path, extension):
 
 def test_others_in_place(tmp_path, capsys):
     path = tmp_path / "a.dcd"
-    water = Universe(datafiles.PRMpbc, datafiles.TRJpbc_bz2)
+    water = Universe(datafiles.PRMncdf, datafiles.NCDF)
     with water.trajectory.OtherWriter(str(path), dt=1.0) as writer:
         for _ in water.trajectory[:3]:
             writer.write(water.atoms)
-    arguments = [path, "-t", datafiles.PRMpbc, "--interval", "0.5ps", "--in-place", "--model", "linear", "--quiet"]
+    arguments = [path, "-t", datafiles.PRMncdf, "--interval", "0.5ps", "--in-place", "--model", "linear", "--quiet"]
     assert run(*arguments) == 2
     assert "--others=interpolate" in capsys.readouterr().err
     assert run(*arguments, "--others", "interpolate") == 0

@@ -12,6 +12,7 @@ from MDAnalysisTests import datafiles
 
 import openmm_mdgen.reader
 from openmm_mdgen.errors import MDGenWarning
+from openmm_mdgen.peptide import Peptide
 from openmm_mdgen.upsampling import UpsampledReader, upsample
 from openmm_mdgen.upsampling.gaps import LinearGapFiller
 
@@ -169,7 +170,7 @@ def test_boxes_are_interpolated_and_molecules_cross_them(tmp_path):
 
 
 def test_waters_move_whole(tmp_path):
-    water = Universe(datafiles.PRMpbc, datafiles.TRJpbc_bz2)
+    water = Universe(datafiles.PRMncdf, datafiles.NCDF)
     fine = upsample(water, 0.25, model="linear", dt=1.0, others="interpolate")
     oxygens, hydrogens = fine.select_atoms("name O and resname WAT"), fine.select_atoms("name H1 and resname WAT")
     for frame in (1, 2, 3):
@@ -182,7 +183,11 @@ def test_long_chains_go_through_windows(coarse):
     with pytest.warns(MDGenWarning, match="14 residues, the model learned up to 4: .* experimental"):
         fine = upsample(coarse, 0.2, model=model)
     assert len(model.bound) == 6
-    assert {len(np.unique(structure.residues)) for structure in model.bound} == {4}
+    first, second = model.bound[:2]
+    assert first.resnames[-1] == "NME" and first.names[0] == "N"
+    assert second.resnames[0] == "ACE" and len(set(second.residues)) == 6
+    for structure in model.bound:
+        assert Peptide.from_structure(structure).n_residues == 4
     np.testing.assert_array_equal(positions(fine)[::FACTOR], positions(coarse))
     whole = upsample(coarse, 0.2, model="linear")
     heavy = coarse.bonds.indices[~np.isin(coarse.bonds.indices, coarse.select_atoms("name H*").indices).any(1)]

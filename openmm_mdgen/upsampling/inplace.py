@@ -101,6 +101,7 @@ def upsample_dcd(
         part = PartFile(target)
         try:
             _fill_and_verify(part, dcd, plan, progress)
+            dcd.file.close()  # Windows replaces no file that is open
             finish(part, backup)
         finally:
             part.close()

@@ -23,8 +23,7 @@ from openmm_mdgen.upsampling.windows import (
     WindowedGapFiller,
     amino_acids,
     residue_windows,
-    substructure,
-    window_atoms,
+    window_structure,
     window_weights,
 )
 
@@ -109,12 +108,11 @@ def molecule_gaps(
 def _window(
     model: GapModel, structure: Structure, residues: tuple[int, int], bonds: np.ndarray, spacing: float, factor: int
 ) -> Window:
-    atoms = window_atoms(structure, *residues)
-    part = substructure(structure, atoms)
+    atoms, part = window_structure(structure, *residues)
     inside = np.searchsorted(atoms, bonds[np.isin(bonds, atoms).all(1)])
     symbols = np.array(list(map(atom_to_element, part.names, part.elements)))
     gaps = _gaps(model.bind_gaps(part, spacing, spacing / factor), inside, symbols, factor)
-    return Window(atoms, gaps, window_weights(structure, atoms))
+    return Window(atoms, gaps, window_weights(structure, atoms, *residues))
 
 
 def _gaps(filler: GapFiller, bonds: np.ndarray, symbols: np.ndarray, factor: int) -> Gaps:

@@ -31,13 +31,21 @@ class Chunk:
         Number of the first gap.
     frames
         (G, M - 1, N, 3) float32, Å.
+    keys
+        (G + 1, N, 3) float32, Å: the source's frames.
     dimensions
-        (G + 1, 6) boxes of the key frames, Å and degrees; None where one of them has none.
+        (6,) box of each key frame, Å and degrees; None where it has none.
     """
 
     first: int
     frames: np.ndarray
-    dimensions: np.ndarray | None
+    keys: np.ndarray
+    dimensions: list[np.ndarray | None]
+
+    def dimensions_between(self, gap: int, fraction: float) -> np.ndarray | None:
+        """(6,) box within a gap."""
+        before, after = self.dimensions[gap - self.first : gap - self.first + 2]
+        return None if before is None or after is None else before + fraction * (after - before)
 
 
 class UpsampledReader(ReaderBase):
@@ -83,6 +91,9 @@ class UpsampledReader(ReaderBase):
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_chunks": OrderedDict()}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state | {"_process": os.getpid()})
+
     def copy(self) -> UpsampledReader:
         """A reader over a copy of the source, at the same frame; it makes its chunks anew."""
         atoms = None if isinstance(self.atoms, slice) else self.atoms
@@ -118,11 +129,9 @@ class UpsampledReader(ReaderBase):
         if step:
             chunk = self._chunk(gap)
             self.ts.positions = chunk.frames[gap - chunk.first, step - 1]
-            self.ts.dimensions = self._dimensions_between(chunk, gap, step)
+            self.ts.dimensions = chunk.dimensions_between(gap, step / self.engine.factor)
         else:
-            key = self.source[gap]
-            self.ts.positions = key.positions[self.atoms]
-            self.ts.dimensions = key.dimensions
+            self.ts.positions, self.ts.dimensions = self._key(gap)
         self.ts.frame = frame
         self.ts.time = self._first_time + frame * self.ts.dt
         return self.ts
@@ -144,26 +153,31 @@ class UpsampledReader(ReaderBase):
         return self._chunks[first]
 
     def _make_chunk(self, first: int, last: int) -> Chunk:
-        positions, dimensions = [], []
-        for frame in range(first, last + 1):
-            key = self.source[frame]
-            positions.append(key.positions[self.atoms].astype(np.float64))
-            dimensions.append(key.dimensions)
+        keys = [self._key(frame) for frame in range(first, last + 1)]
+        positions, dimensions = np.stack([key[0] for key in keys]), [key[1] for key in keys]
         boxes = None
         if all(box is not None for box in dimensions):
             boxes = np.stack([triclinic_vectors(box) for box in dimensions]).astype(np.float64)
-        frames = self.engine.fill(np.stack(positions), boxes, first)
-        return Chunk(first, frames, None if boxes is None else np.stack(dimensions).astype(np.float64))
+        return Chunk(first, self.engine.fill(positions.astype(np.float64), boxes, first), positions, dimensions)
 
-    def _dimensions_between(self, chunk: Chunk, gap: int, step: int) -> np.ndarray | None:
-        if chunk.dimensions is None:
-            return None
-        before, after = chunk.dimensions[gap - chunk.first : gap - chunk.first + 2]
-        return before + step / self.engine.factor * (after - before)
+    def _key(self, frame: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """(N, 3) Å and box of a frame of the source; from a chunk at hand, since seeking is slow in some formats."""
+        for chunk in self._chunks.values():
+            if 0 <= frame - chunk.first < len(chunk.keys):
+                return chunk.keys[frame - chunk.first], chunk.dimensions[frame - chunk.first]
+        key = self.source[frame]
+        box = key.dimensions
+        return key.positions[self.atoms].copy(), None if box is None else box.copy()
 
 
-def check_even(source: ProtoReader, spacing: float) -> None:
-    """Raise if the times of the first, second and last frame of a trajectory do not fit its spacing (ps)."""
+def even_spacing(source: ProtoReader, spacing: float) -> float:
+    """The spacing (ps) that the first and last frame of a trajectory tell, which is sharper than what two frames do.
+
+    Raises
+    ------
+    MDGenError
+        If the times of the first, second and last frame do not fit the spacing given.
+    """
     start = float(source[0].time)
     for frame in {1, source.n_frames - 1}:
         expected, found = start + frame * spacing, float(source[frame].time)
@@ -172,3 +186,5 @@ def check_even(source: ProtoReader, spacing: float) -> None:
                 f"frame {frame} is at {found:g} ps, {expected:g} ps were expected from a spacing of {spacing:g} ps; "
                 "upsampling needs evenly spaced frames: cut the trajectory where the spacing changes, or give dt"
             )
+    overall = (float(source[source.n_frames - 1].time) - start) / (source.n_frames - 1)
+    return spacing if abs(overall - spacing) < 1e-6 * spacing else overall

@@ -11,7 +11,7 @@ from MDAnalysis.coordinates.base import ProtoReader
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 from openmm_mdgen.upsampling.assemble import build_engine
-from openmm_mdgen.upsampling.reader import UpsampledReader, check_even
+from openmm_mdgen.upsampling.reader import UpsampledReader, even_spacing
 from openmm_mdgen.upsampling.spacing import checked_spacing, upsampling_factor
 
 
@@ -70,11 +70,11 @@ def upsample(
         raise MDGenError(f"{name} has fewer than 2 frames, at least 2 are needed to fill the gap between them")
     source = coarse.trajectory.copy()
     spacing = checked_spacing(_stored_spacing(source), dt, name)
+    if dt is None:
+        spacing = even_spacing(source, spacing)
     factor = upsampling_factor(spacing, interval, name)
     if factor == 1:
         raise MDGenError(f"the frames of {name} are {spacing:g} ps apart already; give an interval finer than that")
-    if dt is None:
-        check_even(source, spacing)
     return _finer(universe, source, spacing, factor, model=model, seed=seed, others=others)
 
 

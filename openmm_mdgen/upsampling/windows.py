@@ -15,6 +15,8 @@ from openmm_mdgen.upsampling.rotation import centroids, rotate, superposition
 
 _FRAME_ATOMS = ("N", "CA", "C")
 _BACKBONE = (*_FRAME_ATOMS, "O", "H", "HN")
+_ACE = {"CA": "CH3", "C": "C", "O": "O"}
+_NME = {"N": "N", "H": "H", "HN": "H", "CA": "CH3"}
 
 
 def residue_windows(n_residues: int, longest: int) -> list[tuple[int, int]]:
@@ -59,37 +61,59 @@ class Window:
     weights: np.ndarray
 
 
-def window_atoms(structure: Structure, first: int, last: int) -> np.ndarray:
-    """Indices of the atoms of residues `first` to `last` - 1 among the amino acids; caps go with their neighbours."""
+def window_structure(structure: Structure, first: int, last: int) -> tuple[np.ndarray, Structure]:
+    """Residues `first` to `last` - 1 among the amino acids, capped where the chain goes on.
+
+    What the chain has next to the window stands for caps: CA, C, O of the residue before for ACE, and N, H, CA of the
+    residue after for NME. Caps of the chain itself go with their neighbours.
+
+    Returns
+    -------
+    tuple
+        (n,) indices into the chain, and the structure of these atoms.
+    """
     chain = amino_acids(structure)
     low = -1 if first == 0 else chain[first]
     high = structure.residues.max() + 1 if last == len(chain) else chain[last]
-    return np.flatnonzero((structure.residues >= low) & (structure.residues < high))
+    names = {
+        int(atom): (structure.names[atom], structure.resnames[atom])
+        for atom in np.flatnonzero((structure.residues >= low) & (structure.residues < high))
+    }
+    if first > 0:
+        names |= _cap(structure, chain[first - 1], "ACE", _ACE)
+    if last < len(chain):
+        names |= _cap(structure, chain[last], "NME", _NME)
+    return np.array(sorted(names)), _substructure(structure, names)
 
 
-def window_weights(structure: Structure, atoms: np.ndarray) -> np.ndarray:
-    """(n,) tent over the residues of a window, flat towards an end of the chain."""
-    residues = structure.residues[atoms]
-    left = residues - residues.min() + 1.0
-    right = residues.max() - residues + 1.0
-    everywhere = np.full(len(atoms), np.inf)
-    left = everywhere if residues.min() == structure.residues.min() else left
-    right = everywhere if residues.max() == structure.residues.max() else right
-    return np.minimum(np.minimum(left, right), len(structure.names))
+def _cap(structure: Structure, residue: int, cap: str, atoms: dict[str, str]) -> dict[int, tuple[str, str]]:
+    """Atom -> (name, residue name) of the part of a residue that stands for a cap."""
+    members = np.flatnonzero(structure.residues == residue).tolist()
+    return {atom: (atoms[structure.names[atom]], cap) for atom in members if structure.names[atom] in atoms}
 
 
-def substructure(structure: Structure, atoms: np.ndarray) -> Structure:
-    """The structure of some of the atoms, with the bonds among them."""
-    place = {int(atom): row for row, atom in enumerate(atoms)}
+def _substructure(structure: Structure, names: dict[int, tuple[str, str]]) -> Structure:
+    """The structure of some of the atoms under the names given, with the bonds among them."""
+    atoms = sorted(names)
+    place = {atom: row for row, atom in enumerate(atoms)}
     return Structure(
-        names=tuple(structure.names[atom] for atom in atoms),
-        resnames=tuple(structure.resnames[atom] for atom in atoms),
+        names=tuple(names[atom][0] for atom in atoms),
+        resnames=tuple(names[atom][1] for atom in atoms),
         residues=np.unique(structure.residues[atoms], return_inverse=True)[1],
         chains=structure.chains[atoms],
         elements=tuple(structure.elements[atom] for atom in atoms),
         bonds=tuple((place[a], place[b]) for a, b in structure.bonds if a in place and b in place),
         positions=structure.positions[atoms],
     )
+
+
+def window_weights(structure: Structure, atoms: np.ndarray, first: int, last: int) -> np.ndarray:
+    """(n,) tent over the residues of a window, flat towards an end of the chain, zero for what stands for caps."""
+    chain = amino_acids(structure)
+    residues = structure.residues[atoms]
+    left = np.full(len(atoms), np.inf) if first == 0 else residues - chain[first] + 1.0
+    right = np.full(len(atoms), np.inf) if last == len(chain) else chain[last - 1] - residues + 1.0
+    return np.clip(np.minimum(left, right), 0, len(structure.names))
 
 
 class WindowedGapFiller:
@@ -151,7 +175,7 @@ class _Residue:
 
 def _residue(structure: Structure, atoms: np.ndarray, windows: Sequence[Window]) -> _Residue | None:
     names = [structure.names[atom] for atom in atoms]
-    covering = [number for number, window in enumerate(windows) if np.isin(atoms, window.atoms).all()]
+    covering = [number for number, window in enumerate(windows) if _covers(window, atoms)]
     if len(covering) < 2 or not set(_FRAME_ATOMS) <= set(names):
         return None
     weights = [windows[number].weights[np.searchsorted(windows[number].atoms, atoms[0])] for number in covering]
@@ -160,6 +184,11 @@ def _residue(structure: Structure, atoms: np.ndarray, windows: Sequence[Window])
     carried = atoms[[name not in _BACKBONE for name in names]]
     inside = windows[owner].atoms
     return _Residue(owner, frame, np.searchsorted(inside, frame), carried, np.searchsorted(inside, carried))
+
+
+def _covers(window: Window, atoms: np.ndarray) -> bool:
+    rows = np.flatnonzero(np.isin(window.atoms, atoms))
+    return len(rows) == len(atoms) and bool((window.weights[rows] > 0).all())
 
 
 def _carried(residue: _Residue, owned: np.ndarray, blended: np.ndarray) -> np.ndarray:
