@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +47,8 @@ class BoundModel:
         if hasattr(task, "bind"):
             return task.bind(self.recipe.load_structure(), self.recipe.interval)
         raise MDGenError(
-            f"model {self.model!r} ({type(task).__name__}) does not simulate; choose another of 'openmm-mdgen models', or "
-            "an object with next_block"
+            f"model {self.model!r} ({type(task).__name__}) does not simulate; choose another of 'openmm-mdgen models', "
+            "or an object with next_block"
         )
 
     @property
@@ -75,14 +74,14 @@ class BoundModel:
 
 def _loaded(model: Any, device: str | None) -> Any:
     """The task; one for all readers of this process that name the same model, as long as its file stays as it is."""
-    if not isinstance(model, str | PathLike):
+    if not isinstance(model, str | Path):
         return model
     path = Path(model)
     return _load_once(model, device, path.stat().st_mtime_ns if path.is_file() else 0)
 
 
 @lru_cache(maxsize=4)
-def _load_once(model: Any, device: str | None, _changed: int) -> Any:
+def _load_once(model: str | Path, device: str | None, _changed: int) -> Any:
     from openmm_mdgen.checkpoint import load_task  # brings torch: only where frames are made
 
     return load_task(model, device)
