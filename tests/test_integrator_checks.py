@@ -201,14 +201,6 @@ def test_seeds_out_of_range(make_integrator, seed):
         make_integrator().setRandomNumberSeed(seed)
 
 
-def test_cuda_absent(make_integrator, monkeypatch):
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(MDGenError, match=r'"cuda:0" was asked for .* no CUDA device'):
-        make_integrator(device="cuda:0")
-
-
 def test_something_else_than_a_topology(alanine, toy_propagator):
     with pytest.raises(MDGenError, match=r"is a PDBFile, not .*; pass its \.topology"):
         GenerativeIntegrator(alanine, 350, model=toy_propagator)

@@ -147,7 +147,7 @@ def test_positions_of_a_langevin_state_are_a_start(make_simulation, make_integra
 
 
 def test_a_block_in_memory_is_not_taken_for_anothers(make_simulation, make_integrator):
-    """Rewound to a block's end and moved elsewhere, the next block has the number of the one in memory but another anchor."""
+    """Rewound to a block's end and moved, the next block has the number of the one in memory but another anchor."""
     simulation = make_simulation(make_integrator())
     simulation.step(10_000)
     saved = simulation.context.createCheckpoint()

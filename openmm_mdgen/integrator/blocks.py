@@ -11,39 +11,6 @@ from openmm_mdgen.tasks.propagator import Propagator, block_seed
 ANGSTROM_PER_NM = 10.0
 
 
-def load_model(model: Any, device: str | None) -> Any:
-    """A task or propagator from a name, a file, or an object that is one already.
-
-    Parameters
-    ----------
-    model : str, pathlib.Path or object
-        An object with ``next_block`` or ``bind`` is returned as it is.
-    device : str or None
-        Where the network of a named model or a file runs; None chooses.
-
-    Raises
-    ------
-    MDGenError
-        For an unknown name, a broken file or CUDA asked for and absent.
-    """
-    if device is not None and str(device).startswith("cuda"):
-        _check_cuda(str(device))
-    if hasattr(model, "next_block") or hasattr(model, "bind"):
-        return model
-    from openmm_mdgen.checkpoint import load_task  # brings in torch, which an object may do without
-
-    return load_task(model, device)
-
-
-def _check_cuda(device: str) -> None:
-    import torch
-
-    if not torch.cuda.is_available():
-        raise MDGenError(
-            f'device "{device}" was asked for and torch finds no CUDA device here; use device="cpu" or leave it out'
-        )
-
-
 class BlockSource:
     """Gives any block of a trajectory as a pure function of seed, block number, anchor and reference.
 

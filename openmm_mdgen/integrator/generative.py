@@ -11,7 +11,7 @@ from openmm import app, unit
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.integrator import checks, discover
-from openmm_mdgen.integrator.blocks import BlockSource, load_model
+from openmm_mdgen.integrator.blocks import BlockSource
 from openmm_mdgen.integrator.placing import FramePlacer, read_positions
 from openmm_mdgen.integrator.state import EXHAUSTED, GeneratorState, StateVariables, fingerprint
 from openmm_mdgen.integrator.velocities import VelocitySource
@@ -61,7 +61,8 @@ class GenerativeIntegrator(mm.CustomIntegrator):
     -----
     The generator's state lives in the integrator's variables: checkpoints and State XML hold it, and a resumed or
     rewound run gives bitwise the same positions on the same machine. Positions set or minimised by the script are
-    conditioned on anew. Bond lengths and angles are taken from the positions at the first frame.
+    conditioned on anew. Bond lengths and angles that the model does not generate are those of the positions at
+    the first frame.
 
     A State saved by another kind of integrator has no such variables and OpenMM refuses to load it; set its positions.
 
@@ -85,13 +86,15 @@ class GenerativeIntegrator(mm.CustomIntegrator):
         device: str | None = None,
         strict: bool = False,
     ) -> None:
+        from openmm_mdgen.checkpoint import load_task  # brings in torch
+
         self._step_size, self._interval = _in(stepSize, unit.picosecond), _in(frameInterval, unit.picosecond)
         self._steps_per_frame = checks.steps_per_frame(self._interval, self._step_size)
         super().__init__(self._step_size)
         self._topology = checks.checked_topology(topology)
         self._strict = strict
         self._friction = 0.0
-        task = load_model(model, device)
+        task = load_task(model, device)
         self._model_temperature: float | None = getattr(task, "temperature", None)
         self._source = BlockSource(task, topology, self._interval)
         if self._source.rebinds:
