@@ -28,6 +28,7 @@ from openmm_mdgen.upsampling.windows import (
 )
 
 _TOLERANCE = 1e-3
+_UPSAMPLING = {"peptide": "peptide-upsample"}  # bundled models that have weights of their own for this task
 
 
 def load_gap_model(model: str | Path | GapModel | GapFiller) -> GapModel | GapFiller | None:
@@ -46,10 +47,11 @@ def load_gap_model(model: str | Path | GapModel | GapFiller) -> GapModel | GapFi
         raise MDGenError(f"model= got a {type(model).__name__} without fill or bind_gaps; see openmm_mdgen.tasks.gap")
     from openmm_mdgen.checkpoint import load_task
 
-    task = load_task(model)
+    name = _UPSAMPLING.get(str(model), str(model))
+    task = load_task(name)
     if not isinstance(task, GapModel | GapFiller):
-        raise MDGenError(f"model {model!r} does not fill gaps; give an upsampling model or model='linear'")
-    return NamedModel(str(model), task) if isinstance(task, GapModel) else task
+        raise MDGenError(f"model {str(model)!r} does not fill gaps; give an upsampling model or model='linear'")
+    return NamedModel(name, task) if isinstance(task, GapModel) else task
 
 
 def model_identity(model: GapModel | GapFiller | None) -> str:
