@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import MDAnalysis
@@ -21,8 +22,19 @@ from openmm_mdgen.structures import load_structure
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 
 
+@dataclass(frozen=True)
+class Solver:
+    """Stands for a task's solver."""
+
+    n_steps: int = 10
+
+
+@dataclass(frozen=True)
 class ToyTask:
     """A random walk over any peptide, with the ranges of a model."""
+
+    used: list[int]
+    solver: Solver = Solver()
 
     name = "toy"
     content_hash = "1" * 64
@@ -32,16 +44,9 @@ class ToyTask:
     intervals = (0.1, 100.0)
     lengths = (1, 8)
 
-    def __init__(self) -> None:
-        self.steps = 10
-
-    def with_steps(self, steps):
-        """The same task with another number of solver steps."""
-        self.steps = steps
-        return self
-
     def bind(self, structure, interval, *, reference=None):
         """A walk; raises like a model does."""
+        self.used.append(self.solver.n_steps)
         length = Peptide.from_structure(structure).n_residues
         if not self.lengths[0] <= length <= self.lengths[1]:
             raise MDGenError(f"{length} residues are outside the model's range (1 to 8); choose a shorter peptide")
@@ -63,14 +68,14 @@ class Walk(TorchWalk):
 @pytest.fixture(autouse=True)
 def toy(monkeypatch, tmp_path):
     """`load_task` gives the toy; the test runs in an empty folder."""
-    task = ToyTask()
+    task = ToyTask([])
 
     def load_task(model, device=None):
         if model != "peptide":
             raise MDGenError(f"model {model!r} is unknown; choose one of peptide")
         return task
 
-    monkeypatch.setattr("openmm_mdgen.checkpoint.load_task", load_task, raising=False)
+    monkeypatch.setattr("openmm_mdgen.checkpoint.load_task", load_task)
     monkeypatch.chdir(tmp_path)
     return task
 
@@ -187,7 +192,20 @@ def test_relaxed_frames_are_lower_in_energy_and_their_cost_is_told(pep, capsys):
 
 def test_solver_steps_reach_the_model(pep, toy):
     run("pep.pdb", "--time", "10ps", "--steps", "3", "-o", "out.xtc")
-    assert toy.steps == 3
+    assert toy.used == [3]
+
+
+def test_solver_steps_of_a_model_without_a_solver(pep, capsys, monkeypatch):
+    monkeypatch.setattr("openmm_mdgen.checkpoint.load_task", lambda model, device=None: Walk(22))
+    assert "has no solver steps to choose; leave out --steps" in fail(
+        capsys, "pep.pdb", "--steps", "3", "-o", "out.xtc"
+    )
+    run("pep.pdb", "--time", "10ps", "-o", "out.xtc")
+
+
+def test_a_model_that_does_not_simulate(pep, capsys, monkeypatch):
+    monkeypatch.setattr("openmm_mdgen.checkpoint.load_task", lambda model, device=None: object())
+    assert "model 'peptide' does not simulate" in fail(capsys, "pep.pdb", "-o", "out.xtc")
 
 
 def test_rounded_times_are_told(pep, capsys):
@@ -331,5 +349,7 @@ def test_models_lists_ranges(capsys):
     with pytest.raises(SystemExit):
         main(["models"])
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header.split() == ["model", "residues", "intervals", "temperature", "content"]
-    assert "peptide  1 to 8    100 fs to 100 ps  350 K        111111111111" in rows
+    assert header.split() == ["model", "task", "residues", "intervals", "temperature", "content"]
+    (row,) = [row.split() for row in rows if row.split()[0] == "peptide"]
+    assert row == "peptide simulate 1 to 8 100 fs to 100 ps 350 K 111111111111".split()
+    assert all("does not load: model" in row for row in rows if row.split()[0] != "peptide")

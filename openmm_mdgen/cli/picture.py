@@ -71,7 +71,7 @@ class Picture:
             ax.imshow(np.ma.log(masked), origin="lower", extent=(-180, 180, -180, 180), cmap="viridis")
             ax.set(title=label, xlabel="phi (°)", ylabel="psi (°)", xticks=[-180, 0, 180], yticks=[-180, 0, 180])
         ax = axes[n_maps]
-        ax.set(title="potential energy, ff14SB + OBC2", xlabel="time (ns)", ylabel="kJ/mol")
+        ax.set(title="energy, ff14SB + OBC2", xlabel="time (ns)", ylabel="kJ/mol")
         if self._energies:
             ax.plot(np.array(self._times) / 1000, self._energies, linewidth=0.8)
         else:

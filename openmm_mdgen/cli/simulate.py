@@ -6,7 +6,7 @@ import time as clock
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -211,12 +211,19 @@ def _load(start: Start, options: Options) -> tuple[Any, Any]:
 
     task = load_task(options.model, device=options.device)
     if options.steps is not None:
-        if not hasattr(task, "with_steps"):
-            raise MDGenError(f"model {options.model!r} has no solver steps to choose; leave out --steps")
-        task = task.with_steps(options.steps)
+        task = _with_steps(task, options.steps)
     if hasattr(task, "bind"):
         return task, task.bind(start.structure, options.interval)
+    if not hasattr(task, "next_block"):
+        raise MDGenError(f"model {options.model!r} does not simulate; choose one that `openmm-mdgen models` says does")
     return task, task
+
+
+def _with_steps(task: Any, steps: int) -> Any:
+    """The task with another number of solver steps."""
+    if not hasattr(task, "solver"):
+        raise MDGenError(f"model {getattr(task, 'name', '')!r} has no solver steps to choose; leave out --steps")
+    return replace(task, solver=replace(task.solver, n_steps=steps))
 
 
 def _write_topology(start: Start, output: Path) -> Path | None:
