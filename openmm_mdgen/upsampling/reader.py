@@ -75,7 +75,7 @@ class UpsampledReader(ReaderBase):
     def __init__(
         self, source: ProtoReader, engine: Engine, spacing: float, atoms: np.ndarray | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(getattr(source, "filename", None), **kwargs)
+        super().__init__(getattr(source, "filename", None) or type(source).__name__, **kwargs)
         self.source = source
         self.engine = engine
         self.spacing = spacing
