@@ -15,6 +15,7 @@ from openmm_mdgen.relaxing import Minimizer
 
 _N_BINS = 72
 _N_ENERGIES = 300
+_SHOWN_PERCENT = 95  # of the energies; a clash can be orders of magnitude above the rest
 
 
 class Picture:
@@ -74,6 +75,9 @@ class Picture:
         ax.set(title="energy, ff14SB + OBC2", xlabel="time (ns)", ylabel="kJ/mol")
         if self._energies:
             ax.plot(np.array(self._times) / 1000, self._energies, linewidth=0.8)
+            low, high = np.percentile(self._energies, [0, _SHOWN_PERCENT])
+            ax.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+            ax.text(0.98, 0.98, f"{100 - _SHOWN_PERCENT} % are above", ha="right", va="top", transform=ax.transAxes)
         else:
             ax.text(0.5, 0.5, "needs hydrogens", ha="center", transform=ax.transAxes)
         for ax in axes[n_maps + 1 :]:
