@@ -243,6 +243,13 @@ def test_bind_refuses_another_simulation(make_simulation, make_integrator):
         integrator.bind(make_simulation(make_integrator()))
 
 
+def test_holders_whose_attributes_python_keeps_apart(simulation):
+    """Looking at an object's __dict__ makes it a dict of its own, which then refers to the integrator."""
+    assert vars(simulation)["integrator"] is vars(simulation.context)["_integrator"]
+    simulation.step(2500)
+    assert simulation.currentStep == 2500
+
+
 def test_stepping_without_a_context(make_integrator):
     with pytest.raises(MDGenError, match=r"belongs to no Context.*bind\(simulation\)"):
         make_integrator().step(1)

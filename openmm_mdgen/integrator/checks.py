@@ -3,6 +3,7 @@
 import secrets
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import openmm as mm
@@ -33,6 +34,11 @@ _IONS = {
 }
 _COUPLINGS = ("Barostat", "AndersenThermostat")
 _MASS_TOLERANCE = 0.5  # amu per heavy atom with its hydrogens; force fields round masses to 0.01
+
+
+def in_units(value: Any, units: unit.Unit) -> float:
+    """A Quantity or a plain number already in `units`, as a float."""
+    return float(value.value_in_unit(units) if unit.is_quantity(value) else value)
 
 
 def checked_topology(topology: app.Topology) -> app.Topology:

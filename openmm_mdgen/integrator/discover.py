@@ -15,28 +15,38 @@ from openmm import app
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 
 
-def find_context(integrator: mm.Integrator) -> mm.Context:
-    """The Context whose integrator is this very Python object."""
-    for candidate in gc.get_objects():
-        if issubclass(type(candidate), mm.Context) and _integrator_of(candidate) is integrator:
-            return candidate
-    raise MDGenError(
-        "the integrator belongs to no Context that Python can see; make a Simulation or Context with it, "
-        "or call integrator.bind(simulation) before stepping"
-    )
+def find_holders(integrator: mm.Integrator) -> tuple[mm.Context, app.Simulation | None]:
+    """The Context made with this very Python object, and the Simulation around it if there is one.
+
+    Raises
+    ------
+    MDGenError
+        If there is no Context.
+    """
+    holders = _referrers(integrator)
+    contexts = [found for found in holders if isinstance(found, mm.Context)]
+    if not contexts:
+        raise MDGenError(
+            "the integrator belongs to no Context that Python can see; make a Simulation or Context with it, "
+            "or call integrator.bind(simulation) before stepping"
+        )
+    simulations = [found for found in holders if isinstance(found, app.Simulation) and found.context is contexts[0]]
+    return contexts[0], next(iter(simulations), None)
 
 
-def find_simulation(context: mm.Context) -> app.Simulation | None:
-    """The Simulation around a Context, if there is one."""
-    for candidate in gc.get_objects():
-        if issubclass(type(candidate), app.Simulation) and getattr(candidate, "context", None) is context:
-            return candidate
-    return None
+def _referrers(integrator: mm.Integrator) -> list[mm.Context | app.Simulation]:
+    """Contexts and Simulations with the integrator among their attributes, which Python may keep in a dict apart."""
+    direct = gc.get_referrers(integrator)
+    dicts = [found for found in direct if type(found) is dict]
+    holders = direct + (gc.get_referrers(*dicts) if dicts else [])
+    return [found for found in holders if _held_by(found) is integrator]
 
 
-def _integrator_of(context: mm.Context) -> mm.Integrator | None:
-    """The Python object a Context was made with (None while it is being made)."""
-    return getattr(context, "_integrator", None)
+def _held_by(candidate: Any) -> mm.Integrator | None:
+    """The Python object that a Context or Simulation was made with; None for anything else."""
+    if issubclass(type(candidate), mm.Context):
+        return getattr(candidate, "_integrator", None)
+    return getattr(candidate, "integrator", None) if issubclass(type(candidate), app.Simulation) else None
 
 
 class ReporterWatch:

@@ -20,11 +20,6 @@ MOVED = 1e-4
 """Positions (nm) further than this from the last given frame were set or minimised by the user."""
 
 
-def _in(value: Any, units: unit.Unit) -> float:
-    """A Quantity or a plain number already in `units`, as a float."""
-    return float(value.value_in_unit(units) if unit.is_quantity(value) else value)
-
-
 class GenerativeIntegrator(mm.CustomIntegrator):
     """An Integrator that advances a Simulation by generated frames instead of by forces.
 
@@ -88,7 +83,8 @@ class GenerativeIntegrator(mm.CustomIntegrator):
     ) -> None:
         from openmm_mdgen.checkpoint import load_task  # brings in torch
 
-        self._step_size, self._interval = _in(stepSize, unit.picosecond), _in(frameInterval, unit.picosecond)
+        self._step_size = checks.in_units(stepSize, unit.picosecond)
+        self._interval = checks.in_units(frameInterval, unit.picosecond)
         self._steps_per_frame = checks.steps_per_frame(self._interval, self._step_size)
         super().__init__(self._step_size)
         self._topology = checks.checked_topology(topology)
@@ -211,21 +207,24 @@ class GenerativeIntegrator(mm.CustomIntegrator):
             raise MDGenError(
                 "bind got a Simulation made with another integrator; give it the one made with this integrator"
             )
+        self._bind(context, None if context is simulation else simulation)
+
+    def _bind(self, context: mm.Context, simulation: app.Simulation | None) -> None:
+        """Check the System and keep what is read from it."""
         system = context.getSystem()
         checks.check_system(system, self._topology)
         self._velocities = VelocitySource(system)
         self._placer = FramePlacer(system)
         self._context = weakref.ref(context)
-        found = discover.find_simulation(context) if simulation is context else simulation
-        self._watch = None if found is None else discover.ReporterWatch(found)
+        self._watch = None if simulation is None else discover.ReporterWatch(simulation)
 
     def _bound_context(self) -> mm.Context:
         """The Context, found and checked at the first call."""
         context = None if self._context is None else self._context()
         if context is not None:
             return context
-        context = discover.find_context(self)
-        self.bind(context)
+        context, simulation = discover.find_holders(self)
+        self._bind(context, simulation)
         self._check_start(context)
         return context
 
@@ -241,7 +240,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
 
     def setStepSize(self, size: Any) -> None:
         """Change what a step counts for; frames keep their interval."""
-        step_size = _in(size, unit.picosecond)
+        step_size = checks.in_units(size, unit.picosecond)
         self._steps_per_frame = checks.steps_per_frame(self._interval, step_size)
         self._step_size = step_size
         super().setStepSize(step_size)
@@ -264,7 +263,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
 
     def setFriction(self, coeff: Any) -> None:
         """Accept a friction so that scripts run; it has no effect."""
-        self._friction = _in(coeff, unit.picosecond**-1)
+        self._friction = checks.in_units(coeff, unit.picosecond**-1)
 
     def getRandomNumberSeed(self) -> int:
         """The generator's seed."""
@@ -280,7 +279,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
             if self._model_temperature is None:
                 raise MDGenError("the model names no temperature; give one, as temperature=350*kelvin")
             return self._model_temperature
-        kelvin = _in(temperature, unit.kelvin)
+        kelvin = checks.in_units(temperature, unit.kelvin)
         checks.check_temperature(kelvin, self._model_temperature, self._strict)
         return kelvin
 
