@@ -66,6 +66,8 @@ def test_plain_md_and_its_swap_write_files_of_one_shape(run):
     plain = shapes(run("plain_md.py", 5000))
     assert plain["dcd"] == plain["xtc"] == plain["pdb"] == (2, 22)
     assert plain["dcd dt"] == 10
+    for path in [*Path.cwd().glob("out.*"), *Path.cwd().glob(".out.*")]:
+        path.unlink()
     assert shapes(run("swap_integrator.py", 5000)) == plain
 
 
