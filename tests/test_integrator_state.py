@@ -9,6 +9,7 @@ import pytest
 from openmm import app
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.integrator import GenerativeIntegrator
 from openmm_mdgen.integrator import state as state_module
 from openmm_mdgen.integrator.state import GeneratorState, StateVariables, fingerprint
 
@@ -64,6 +65,29 @@ def test_a_checkpoint_from_before_the_first_frame(make_simulation, make_integrat
     first = run(simulation, 20_000)
     simulation.loadCheckpoint(str(tmp_path / "saved.chk"))
     assert_same(first, run(simulation, 20_000))
+
+
+class Rounding(GenerativeIntegrator):
+    """Gives its variables back as a platform of single precision would."""
+
+    def getPerDofVariableByName(self, name):
+        return np.array(super().getPerDofVariableByName(name), dtype=np.float32).astype(np.float64)
+
+    def getGlobalVariable(self, index):
+        return float(np.float32(super().getGlobalVariable(index)))
+
+
+@pytest.mark.parametrize("at", BREAKS)
+def test_single_precision_resumes_too(make_simulation, make_toy, alanine, tmp_path, at):
+    whole, broken, resumed = (
+        make_simulation(Rounding(alanine.topology, 350, model=make_toy(), seed=seed))
+        for seed in (2**60 + 1, 2**60 + 1, 5)
+    )
+    expected = run(whole, 30_000)
+    broken.step(at)
+    broken.saveCheckpoint(str(tmp_path / "saved.chk"))
+    resumed.loadCheckpoint(str(tmp_path / "saved.chk"))
+    assert_same(expected, run(resumed, 30_000))
 
 
 def test_moved_positions_ride_in_a_checkpoint(make_simulation, make_integrator, tmp_path):
