@@ -69,7 +69,7 @@ def load_pair(data: Path, generated: Path, discard: int) -> Pair:
 
 
 def length_scores(md: Sequence[np.ndarray], reference: np.ndarray, columns: np.ndarray, dt: float) -> list[list[float]]:
-    """[ns, distance] of MD of growing length: prefixes of single replicas, then several replicas; means over choices."""
+    """[ns, distance] of MD of growing length: prefixes of one replica, then several replicas; means over choices."""
     n = len(md[0])
     rng, rows = np.random.default_rng(0), []
     for frames in sorted({int(f) for f in np.geomspace(10, n, 10)}):

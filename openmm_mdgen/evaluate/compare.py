@@ -35,6 +35,7 @@ from openmm_mdgen.evaluate.verdicts import (
 )
 from openmm_mdgen.evaluate.view import pdb_text
 
+_FRAMES_PER_FEATURE = 5
 _ONE_LETTER = dict(
     zip(
         "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL".split(),
@@ -213,6 +214,11 @@ def _notes(layout: Topology, yardstick: Yardstick, repeat: Sample | None) -> tup
         notes.append("The molecule has no phi and no psi, so there are no backbone scores.")
     if repeat is None:
         notes.append("Prefixes are of the reference itself and share its frames, which flatters them.")
+    n_frames, n_features = sum(len(a) for a in yardstick.angles), 2 * len(yardstick.torsions)
+    if n_frames < _FRAMES_PER_FEATURE * n_features:
+        notes.append(
+            f"The reference has {n_frames} frames for {n_features} features: slow components and states are overfitted."
+        )
     if yardstick.states.n_states < 10:
         notes.append(f"{yardstick.states.n_states} metastable states were found, fewer than the usual 10.")
     return tuple(notes)

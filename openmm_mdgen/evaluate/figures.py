@@ -197,6 +197,8 @@ def flux_figure(result: Evaluation) -> Picture:
     )
     axes[2].set_title("populations", fontsize=9)
     axes[2].set_xlabel("state", fontsize=8)
+    for axis in (axes[0].xaxis, axes[0].yaxis, axes[1].xaxis, axes[1].yaxis, axes[2].xaxis):
+        axis.set_major_locator(MaxNLocator(6, integer=True))
     _legend(figure, axes[2])
     return _picture(figure, "Fluxes between metastable states (grey: none) and their populations")
 

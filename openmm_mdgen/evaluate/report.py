@@ -57,6 +57,7 @@ def render(result: Evaluation) -> str:
     script = (_HERE / "vendor" / "3Dmol-min.js").read_text(encoding="utf-8") if result.view else ""
     return template.render(
         result=result,
+        title=_title(result.settings["sequence"]),
         columns=["generated", *result.controls],
         rows=score_rows(result),
         facts=facts(result),
@@ -64,6 +65,12 @@ def render(result: Evaluation) -> str:
         rules=RULES,
         viewer=script,
     )
+
+
+def _title(sequence: str) -> str:
+    """The sequence, or the ends of a long one."""
+    names = sequence.split("-")
+    return sequence if len(names) <= 16 else f"{'-'.join(names[:4])}-…-{'-'.join(names[-2:])} ({len(names)} residues)"
 
 
 def score_rows(result: Evaluation) -> list[tuple[str, list[str]]]:

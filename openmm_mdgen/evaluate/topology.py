@@ -34,8 +34,6 @@ class Topology:
         Å, that bonds should have: in the reference structure, or the reference's mean.
     peptide_bonds : (P, 4) int ndarray
         CA, C, N, CA of neighbouring residues (CH3 of caps stands for CA).
-    proline : (P,) bool ndarray
-        Peptide bonds whose nitrogen is a proline's.
     chiral : (C, 4) int ndarray
         CA, N, C, CB of every residue but glycine.
     alphas : (A,) int ndarray
@@ -50,7 +48,6 @@ class Topology:
     bonds: np.ndarray
     bond_lengths: np.ndarray
     peptide_bonds: np.ndarray
-    proline: np.ndarray
     chiral: np.ndarray
     alphas: np.ndarray
     torsions: tuple[Torsion, ...]
@@ -103,7 +100,6 @@ def topology_of(atoms: mda.AtomGroup, positions: np.ndarray | None = None) -> To
     index = {(int(r), n): i for i, (r, n) in enumerate(zip(residues, names, strict=True))}
     sequence = tuple(r.resname for r in atoms.residues)
     bonds = _bonds(xyz, names)
-    planes, proline = _peptide_bonds(index, sequence)
     return Topology(
         names=names,
         resnames=resnames,
@@ -111,8 +107,7 @@ def topology_of(atoms: mda.AtomGroup, positions: np.ndarray | None = None) -> To
         sequence=sequence,
         bonds=bonds,
         bond_lengths=np.linalg.norm(xyz[bonds[:, 0]] - xyz[bonds[:, 1]], axis=-1),
-        peptide_bonds=planes,
-        proline=proline,
+        peptide_bonds=_peptide_bonds(index, sequence),
         chiral=_table([[index.get((i, n)) for n in ("CA", "N", "C", "CB")] for i in range(len(sequence))], 4),
         alphas=np.array([i for i, n in enumerate(names) if n == "CA"], int),
         torsions=tuple(torsions_of(index, sequence)),
@@ -133,13 +128,12 @@ def _bonds(xyz: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     return np.stack([i[bonded], j[bonded]], axis=-1)
 
 
-def _peptide_bonds(index: dict[tuple[int, str], int], sequence: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """(P, 4) atoms CA, C, N, CA of each peptide bond and (P,) whether the nitrogen is a proline's."""
+def _peptide_bonds(index: dict[tuple[int, str], int], sequence: tuple[str, ...]) -> np.ndarray:
+    """(P, 4) atoms CA, C, N, CA of each peptide bond."""
 
     def alpha(i: int) -> int | None:
         candidates = ("CA", "CH3", "C") if sequence[i] in CAPS else ("CA",)
         return next((index[i, n] for n in candidates if (i, n) in index), None)
 
     rows = [[alpha(i), index.get((i, "C")), index.get((i + 1, "N")), alpha(i + 1)] for i in range(len(sequence) - 1)]
-    proline = [sequence[i + 1] == "PRO" for i, row in enumerate(rows) if None not in row]
-    return _table(rows, 4), np.array(proline, bool)
+    return _table(rows, 4)

@@ -28,20 +28,19 @@ def ensemble_verdict(scores: Scores, controls: dict[str, Scores]) -> str:
     if REPLICATE in controls:
         floor = controls[REPLICATE].ensemble.all_torsions.value
         ratio = value / floor if floor > 0 else np.inf
-        words = _grade(ratio, 1.3, 2.0)
+        words = _grade(ratio, 1.3, 2.0, "As good as a repeat of the reference")
         start = f"{words}: torsions are {value:.3f} from the reference, {ratio:.1f} times a replicate's {floor:.3f}."
     else:
-        start = (
-            f"{_grade(value, 0.1, 0.2)}: torsions are {value:.3f} from the reference (no replicate to compare with)."
-        )
+        words = _grade(value, 0.1, 0.2, "Hardly to be told from the reference")
+        start = f"{words}: torsions are {value:.3f} from the reference (no replicate to compare with)."
     beaten = [n for n, c in controls.items() if n.startswith("1/") and c.ensemble.all_torsions.value >= value]
     end = f" It beats {beaten[0]}." if beaten else " It beats none of the prefixes."
     return start + end
 
 
-def _grade(value: float, good: float, fair: float) -> str:
+def _grade(value: float, good: float, fair: float, best: str) -> str:
     if value <= good:
-        return "As good as a repeat of the reference"
+        return best
     return "Close to the reference" if value <= fair else "Differs from the reference"
 
 

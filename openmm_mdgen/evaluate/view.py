@@ -6,11 +6,11 @@ import numpy as np
 
 from openmm_mdgen.evaluate.topology import Topology
 
-_LINES = 60_000
+_LINES = 30_000
 
 
 def pdb_text(frames: np.ndarray, topology: Topology) -> str:
-    """Multi-model PDB text of heavy atoms (F, N, 3) Å; frames are thinned to keep it below about 5 MB."""
+    """Multi-model PDB text of heavy atoms (F, N, 3) Å; frames are thinned to keep it below about 2.5 MB."""
     frames = frames[:: max(1, -(-frames[..., 0].size // _LINES))]
     heads = [
         f"ATOM  {i + 1:5d} {name if len(name) == 4 else f' {name}':<4s} {resname:>3s} A{residue + 1:4d}    "
