@@ -1,1 +1,20 @@
-"""Generative molecular dynamics (MDGen) behind OpenMM's Integrator and MDAnalysis' Universe."""
+"""Generative molecular dynamics (MDGen) behind OpenMM's Integrator and MDAnalysis' Universe.
+
+Importing it teaches MDAnalysis the ``.mdgen`` format; torch is imported only when frames are made.
+"""
+
+import importlib
+from typing import Any
+
+from openmm_mdgen import reader as reader
+from openmm_mdgen.api import simulate as simulate
+from openmm_mdgen.integrator import GenerativeIntegrator as GenerativeIntegrator
+from openmm_mdgen.upsampling import upsample as upsample
+
+__all__ = ["GenerativeIntegrator", "evaluate", "simulate", "upsample"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "evaluate":
+        return importlib.import_module("openmm_mdgen.evaluate")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

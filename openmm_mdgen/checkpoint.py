@@ -15,12 +15,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.gap_tokens import GapScales
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.published_file import is_published, load_published
 from openmm_mdgen.tasks.simulate import Simulate
+from openmm_mdgen.tasks.upsample import Upsample
 from openmm_mdgen.tokens import Normalization
 
 FORMAT = "openmm-mdgen velocity 1"
+_ABOUT = ("name", "task", "temperature", "intervals", "spacings", "lengths", "training")
 ENTRY_POINTS = "openmm_mdgen.models"
 
 
@@ -32,12 +35,16 @@ class Weights:
     ----------
     config : VelocityConfig
     state : dict of str to Tensor
-    normalization : Normalization
+    tables : dict of str to Tensor
+        How tokens are scaled: a `Normalization` or `GapScales`, by field.
     name : str
+    task : {'simulate', 'upsample'}
     temperature : float
         K, of the ensemble that the network learned.
     intervals : (float, float)
         ps, smallest and largest interval trained.
+    spacings : (float, float) or ()
+        ps, smallest and largest spacing of key frames, of an upsampling network.
     lengths : (int, int)
         Residues, fewest and most, caps left out.
     training : dict
@@ -48,10 +55,12 @@ class Weights:
 
     config: VelocityConfig
     state: dict[str, Tensor]
-    normalization: Normalization
+    tables: dict[str, Tensor]
     name: str = "model"
+    task: str = "simulate"
     temperature: float = 350.0
     intervals: tuple[float, float] = (1.0, 100.0)
+    spacings: tuple[float, ...] = ()
     lengths: tuple[int, int] = (1, 8)
     training: dict[str, Any] = field(default_factory=dict)
     content_hash: str = ""
@@ -60,8 +69,8 @@ class Weights:
 def save_weights(path: Path, weights: Weights) -> None:
     """Write a .safetensors file, under a temporary name first."""
     tensors = {f"network.{k}": v.detach().cpu().float().contiguous() for k, v in weights.state.items()}
-    tensors["normalization.mean"], tensors["normalization.std"] = weights.normalization.mean, weights.normalization.std
-    about = {k: getattr(weights, k) for k in ("name", "temperature", "intervals", "lengths", "training")}
+    tensors |= {f"table.{k}": v.contiguous() for k, v in weights.tables.items()}
+    about = {k: getattr(weights, k) for k in _ABOUT}
     metadata = {"format": FORMAT, "config": json.dumps(asdict(weights.config)), "about": json.dumps(about)}
     temporary = path.with_name(path.name + ".tmp")
     save_file(tensors, temporary, metadata=metadata)
@@ -98,12 +107,8 @@ def read_weights(path: Path) -> Weights:
     return Weights(
         config=config,
         state=state,
-        normalization=Normalization(tensors["normalization.mean"], tensors["normalization.std"]),
-        name=about["name"],
-        temperature=about["temperature"],
-        intervals=tuple(about["intervals"]),
-        lengths=tuple(about["lengths"]),
-        training=about["training"],
+        tables={k.removeprefix("table."): v for k, v in tensors.items() if k.startswith("table.")},
+        **{k: tuple(v) if isinstance(v, list) else v for k, v in about.items()},
         content_hash=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
 
@@ -176,7 +181,8 @@ def load_task(model: Any, device: str | None = None) -> Any:
         return _named(model, device)
     if is_published(path):
         return load_published(path, device)
-    return simulation(read_weights(path), device)
+    weights = read_weights(path)
+    return upsampling(weights, device) if weights.task == "upsample" else simulation(weights, device)
 
 
 def _named(name: str, device: str | None) -> Any:
@@ -196,10 +202,28 @@ def simulation(weights: Weights, device: str | None = None) -> Simulate:
     """The simulation task of these weights."""
     return Simulate(
         network=build_network(weights, choose_device(device)),
-        normalization=weights.normalization,
+        normalization=Normalization(**weights.tables),
         name=weights.name,
         content_hash=weights.content_hash,
         temperature=weights.temperature,
+        intervals=weights.intervals,
+        lengths=weights.lengths,
+    )
+
+
+def bundled_peptide_upsample(device: str | None = None) -> Upsample:
+    """The upsampling model that comes with the package."""
+    return upsampling(read_weights(bundled_path("peptide-upsample")), device)
+
+
+def upsampling(weights: Weights, device: str | None = None) -> Upsample:
+    """The upsampling task of these weights."""
+    return Upsample(
+        network=build_network(weights, choose_device(device)),
+        scales=GapScales(**weights.tables),
+        name=weights.name,
+        content_hash=weights.content_hash,
+        spacings=(weights.spacings[0], weights.spacings[1]),
         intervals=weights.intervals,
         lengths=weights.lengths,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -19,6 +20,9 @@ import click
     default=Path("run"),
     show_default=True,
     help="Folder of the run; one that exists is resumed.",
+)
+@click.option(
+    "--task", type=click.Choice(["simulate", "upsample"]), default="simulate", show_default=True, help="What to learn."
 )
 @click.option("--init", help="Start from a model: a bundled name or a weights file.")
 @click.option("--name", default="model", show_default=True, help="Name written into the weights.")
@@ -46,6 +50,7 @@ def command(
     data: tuple[Path, ...],
     validation: tuple[Path, ...],
     out: Path,
+    task: str,
     init: str | None,
     name: str,
     steps: int,
@@ -76,15 +81,22 @@ def command(
     """
     import torch
 
+    from openmm_mdgen.gap_tokens import N_GAP_CHANNELS, N_TOLD
     from openmm_mdgen.network.velocity import VelocityConfig
+    from openmm_mdgen.train.gaps import GapConfig
     from openmm_mdgen.train.run import TrainConfig, train
     from openmm_mdgen.train.windows import WindowConfig
 
     if threads:
         torch.set_num_threads(threads)
+    network = VelocityConfig(width=width, depth=depth, heads=heads, patch=patch)
+    windows: WindowConfig | GapConfig = WindowConfig(n_frames=frames, n_tokens=tokens)
+    if task == "upsample":
+        network = replace(network, channels=N_GAP_CHANNELS, given_channels=N_TOLD)
+        windows = GapConfig(n_tokens=tokens)
     config = TrainConfig(
-        network=VelocityConfig(width=width, depth=depth, heads=heads, patch=patch),
-        windows=WindowConfig(n_frames=frames, n_tokens=tokens),
+        network=network,
+        windows=windows,
         n_steps=steps,
         every=every,
         muon_rate=muon_rate,

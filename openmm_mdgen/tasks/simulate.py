@@ -66,6 +66,16 @@ class Simulate:
     n_frames: int = 63
     solver: SolverConfig = field(default_factory=SolverConfig)
 
+    @property
+    def device(self) -> str:
+        """Where the network runs, such as 'cpu'."""
+        return str(next(self.network.parameters()).device)
+
+    @property
+    def precision(self) -> str:
+        """'bfloat16' or 'float32': what the network multiplies in."""
+        return "bfloat16" if has_fast_bf16(torch.device(self.device)) else "float32"
+
     def bind(
         self, structure: Structure, interval: float = 10.0, *, reference: np.ndarray | None = None
     ) -> SimulatePropagator:

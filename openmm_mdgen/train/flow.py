@@ -6,26 +6,22 @@ import torch
 from torch import Tensor, nn
 
 from openmm_mdgen.interpolant import sample_path
-from openmm_mdgen.tokens import N_CHANNELS, N_GIVEN
 from openmm_mdgen.train.windows import Batch
 
 
-def flow_loss(network: nn.Module, batch: Batch, generator: torch.Generator, detail_weight: float) -> Tensor:
-    """Mean squared error of the velocity over existing channels of tokens that are not given.
+def flow_loss(network: nn.Module, batch: Batch, generator: torch.Generator, channel_weight: Tensor) -> Tensor:
+    """Mean squared error of the velocity over the tokens that count.
 
-    A channel weighs as the square root of how many values it has, so that rare ones (chi3, chi4) are learned too. Lengths and angles, which
-    are noise at any interval of the simulation task, weigh ``detail_weight``.
+    A channel weighs as the square root of how many values it has, so that rare ones (chi3, chi4) are learned too, times
+    ``channel_weight`` (C,): lengths and angles, which are noise at most intervals, weigh less.
     """
     x_1, c = batch.tokens, batch.conditioning
-    mask = c.exists.unsqueeze(1) & ~c.given.unsqueeze(-1)
-    x_0 = torch.randn(x_1.shape, generator=generator) * c.exists.unsqueeze(1)
-    t = torch.rand(x_1.shape[:1], generator=generator)
-    path = sample_path(x_0.to(x_1), x_1, t.to(x_1))
-    error = (network(path.x_t, t.to(x_1), c).float() - path.velocity).square() * mask
-    count = mask.sum((0, 1, 2)).float()
-    weight = torch.ones(N_CHANNELS, device=x_1.device)
-    weight[N_GIVEN:] = detail_weight
-    weight = weight * count.sqrt()
+    x_0 = torch.randn(x_1.shape, generator=generator).to(x_1) * c.exists.unsqueeze(1)
+    t = torch.rand(x_1.shape[:1], generator=generator).to(x_1)
+    path = sample_path(x_0, x_1, t)
+    error = (network(path.x_t, t, c).float() - path.velocity).square() * batch.counts
+    count = batch.counts.sum((0, 1, 2)).float()
+    weight = channel_weight.to(x_1) * count.sqrt()
     return (weight * error.sum((0, 1, 2)) / count.clamp_min(1)).sum() / weight.sum()
 
 

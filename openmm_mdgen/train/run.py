@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from openmm_mdgen.checkpoint import Weights, load_weights, save_weights
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.gap_tokens import GapScales
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.tokens import Conditioning, Normalization
 from openmm_mdgen.train.cache import Cache, build_cache
 from openmm_mdgen.train.flow import build_optimizers, flow_loss, rate_factor, set_rate, update_average
+from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_scales
 from openmm_mdgen.train.windows import Batch, WindowConfig, Windows, measure_normalization
 
 N_VALIDATION = 24
@@ -49,14 +51,13 @@ class TrainConfig:
     """
 
     network: VelocityConfig = field(default_factory=VelocityConfig)
-    windows: WindowConfig = field(default_factory=WindowConfig)
+    windows: WindowConfig | GapConfig = field(default_factory=WindowConfig)
     n_steps: int = 10_000
     every: int = 250
     muon_rate: float = 2e-3
     adamw_rate: float = 1e-3
     decay: float = 0.4
     ema: float = 0.999
-    detail_weight: float = 0.2
     seed: int = 0
     precision: str = "auto"
     accelerator: str = "auto"
@@ -104,7 +105,7 @@ def train(
     start = load_weights(init) if init else None
     if start is not None:
         config = replace(config, network=start.config)
-    normalization = start.normalization if start is not None else measure_normalization(cache)
+    tables = start.tables if start is not None else _measure(cache, config)
     fabric.seed_everything(config.seed, verbose=False)
     network = VelocityNetwork(config.network)
     if start is not None:
@@ -112,9 +113,9 @@ def train(
     average = copy.deepcopy(network).requires_grad_(False)
     optimizers = build_optimizers(network, config.muon_rate, config.adamw_rate)
     prepared, *optimizers = fabric.setup(network, *optimizers)
-    run = _Run(fabric, config, prepared, average.to(fabric.device), optimizers, normalization, out)
+    run = _Run(fabric, config, prepared, average.to(fabric.device), optimizers, tables, out)
     run.resume()
-    run.fit(Windows(cache, normalization, config.windows), Windows(held_out, normalization, config.windows))
+    run.fit(_windows(cache, tables, config), _windows(held_out, tables, config))
     return out / "model.safetensors"
 
 
@@ -135,6 +136,18 @@ def _fabric(config: TrainConfig) -> Any:
     )
     fabric.launch()
     return fabric
+
+
+def _measure(cache: Cache, config: TrainConfig) -> dict[str, Tensor]:
+    if isinstance(config.windows, GapConfig):
+        return asdict(measure_gap_scales(cache, config.windows))
+    return asdict(measure_normalization(cache))
+
+
+def _windows(cache: Cache, tables: dict[str, Tensor], config: TrainConfig) -> Windows | Gaps:
+    if isinstance(config.windows, GapConfig):
+        return Gaps(cache, GapScales(**tables), config.windows)
+    return Windows(cache, Normalization(**tables), config.windows)
 
 
 def _cpu_flags() -> str:
@@ -164,11 +177,11 @@ class _Run:
         network: Any,
         average: nn.Module,
         optimizers: list[Any],
-        normalization: Normalization,
+        tables: dict[str, Tensor],
         out: Path,
     ) -> None:
         self.fabric, self.config, self.network, self.average = fabric, config, network, average
-        self.optimizers, self.normalization, self.out = optimizers, normalization, out
+        self.optimizers, self.tables, self.out = optimizers, tables, out
         self.step, self.seconds = 0, 0.0
         self.losses: list[tuple[int, float, float, float]] = []
 
@@ -188,7 +201,7 @@ class _Run:
         named = {f"optimizer_{k}": o for k, o in enumerate(self.optimizers)}
         return {"network": self.network, "step": self.step, "seconds": self.seconds, "losses": self.losses, **named}
 
-    def fit(self, windows: Windows, held_out: Windows) -> None:
+    def fit(self, windows: Windows | Gaps, held_out: Windows | Gaps) -> None:
         """Steps until the end, with a checkpoint, a validation and an export every ``every`` steps."""
         from tqdm import tqdm
 
@@ -207,13 +220,13 @@ class _Run:
                 self._save()
         bar.close()
 
-    def _one_step(self, windows: Windows) -> float:
+    def _one_step(self, windows: Windows | Gaps) -> float:
         config, fabric = self.config, self.fabric
         batch = to_device(windows.draw(config.seed, self.step * fabric.world_size + fabric.global_rank), fabric.device)
         generator = torch.Generator().manual_seed(
             (config.seed << 40) + self.step * fabric.world_size + fabric.global_rank
         )
-        loss = flow_loss(self.network, batch, generator, config.detail_weight)
+        loss = flow_loss(self.network, batch, generator, windows.channel_weight)
         fabric.backward(loss)
         fabric.clip_gradients(self.network, self.optimizers[0], max_norm=1.0)
         set_rate(self.optimizers, rate_factor(self.step, config.n_steps, WARMUP, config.decay))
@@ -228,13 +241,13 @@ class _Run:
         return value
 
     @torch.no_grad()
-    def _validate(self, held_out: Windows) -> float:
+    def _validate(self, held_out: Windows | Gaps) -> float:
         total = 0.0
         for k in range(N_VALIDATION):
             batch = to_device(held_out.draw(12345, k), self.fabric.device)
             with self.fabric.autocast():
                 total += float(
-                    flow_loss(self.average, batch, torch.Generator().manual_seed(k), self.config.detail_weight)
+                    flow_loss(self.average, batch, torch.Generator().manual_seed(k), held_out.channel_weight)
                 )
         return total / N_VALIDATION
 
@@ -244,13 +257,16 @@ class _Run:
         if not self.fabric.is_global_zero:
             return
         os.replace(temporary, self.out / "last.ckpt")
+        windows = self.config.windows
         weights = Weights(
             config=self.config.network,
             state=self.average.state_dict(),
-            normalization=self.normalization,
+            tables=self.tables,
+            task="simulate" if isinstance(windows, WindowConfig) else "upsample",
             name=self.config.name,
             temperature=self.config.temperature,
-            intervals=(min(self.config.windows.intervals), max(self.config.windows.intervals)),
+            intervals=(min(windows.intervals), max(windows.intervals)),
+            spacings=() if isinstance(windows, WindowConfig) else (min(windows.spacings), max(windows.spacings)),
             training={
                 "steps": self.step,
                 "hours": round(self.seconds / 3600, 3),
@@ -267,7 +283,8 @@ class _Run:
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The same batch on another device."""
-    return Batch(batch.tokens.to(device), Conditioning(*(x.to(device) for x in batch.conditioning)))
+    conditioning = Conditioning(*(x.to(device) for x in batch.conditioning))
+    return Batch(batch.tokens.to(device), batch.counts.to(device), conditioning)
 
 
 def draw_losses(losses: Sequence[tuple[int, float, float, float]], path: Path) -> None:

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tokens import (
+    N_CHANNELS,
+    N_GIVEN,
     N_TORSIONS,
     Conditioning,
     Normalization,
@@ -60,11 +62,14 @@ class Batch:
     """Data tokens and what is told of them."""
 
     tokens: Tensor  # (B, T, L, C)
+    counts: Tensor  # (B, T, L, C) of bool: what counts in the loss
     conditioning: Conditioning
 
 
 class Windows:
     """Draws batches; batch k is a pure function of (seed, k), so that a resumed run goes on as if it had not stopped."""
+
+    channel_weight = torch.cat((torch.ones(N_GIVEN), torch.full((N_CHANNELS - N_GIVEN,), 0.2)))
 
     def __init__(self, cache: Cache, normalization: Normalization, config: WindowConfig) -> None:
         self.cache, self.normalization, self.config = cache, normalization, config
@@ -119,12 +124,13 @@ class Windows:
         shake = rng.standard_normal((b, n_frames, n_residues, N_TORSIONS)) * amount
         shaken = internal.clone()
         shaken[..., :N_TORSIONS] += torch.from_numpy(shake).to(internal)
-        mask = exists.unsqueeze(1)
+        mask, channels = exists.unsqueeze(1), internal_to_channels(exists)
         return Batch(
             tokens=internal_to_tokens(internal, mask, self.normalization),
+            counts=channels.unsqueeze(1) & ~given[:, :, None, None],
             conditioning=Conditioning(
                 sequence=sequence,
-                exists=internal_to_channels(exists),
+                exists=channels,
                 given=given.unsqueeze(-1).expand(-1, -1, n_residues),
                 values=internal_to_tokens(shaken, mask, self.normalization),
                 interval=torch.full((b,), interval),
