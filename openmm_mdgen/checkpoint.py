@@ -92,7 +92,7 @@ def read_weights(path: Path) -> Weights:
     try:
         with safe_open(path, framework="pt") as handle:
             metadata = handle.metadata() or {}
-            tensors = {k: handle.get_tensor(k) for k in handle.keys()}  # noqa: SIM118
+            tensors = {k: handle.get_tensor(k) for k in handle.keys()}
     except (SafetensorError, OSError) as error:
         raise MDGenError(
             f"weights file {path} is damaged or no .safetensors file ({error}); fetch or train it again"
@@ -101,14 +101,17 @@ def read_weights(path: Path) -> Weights:
         raise MDGenError(
             f"weights file {path} is of format {metadata.get('format')!r}, not {FORMAT!r}; use openmm-mdgen import"
         )
-    about, config = json.loads(metadata["about"]), VelocityConfig(**json.loads(metadata["config"]))
+    about: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(metadata["about"]).items()
+    }
+    config = VelocityConfig(**json.loads(metadata["config"]))
     state = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
     check_state(VelocityNetwork(config).state_dict(), state, path)
     return Weights(
         config=config,
         state=state,
         tables={k.removeprefix("table."): v for k, v in tensors.items() if k.startswith("table.")},
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in about.items()},
+        **about,
         content_hash=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
 

@@ -1,7 +1,7 @@
-"""Tokens of the frames between two key frames: how far each internal coordinate is from the straight way between its ends.
+"""Tokens of the frames between two key frames: how far internal coordinates are from the straight way across.
 
-Between key frames a torsion hardly leaves the arc from one to the other, so its distance from that arc, in units of what is usual at this
-spacing, is a far better thing to learn than its sine and cosine.
+Between key frames a torsion hardly leaves the arc from one to the other, so its distance from that arc, in units
+of what is usual at this spacing, is a far better thing to learn than its sine and cosine.
 """
 
 from __future__ import annotations

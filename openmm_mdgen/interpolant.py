@@ -1,7 +1,8 @@
 """The stochastic interpolant between noise and data; knows no proteins.
 
-The path is trigonometric: ``x_t = alpha_t x_1 + sigma_t x_0`` with ``alpha_t = sin(pi t / 2)`` and ``sigma_t = cos(pi t / 2)``
-(Jing et al., NeurIPS 2024; Albergo, Boffi & Vanden-Eijnden 2023), so that x_t keeps unit variance when x_0 and x_1 have it.
+The path is trigonometric: ``x_t = alpha_t x_1 + sigma_t x_0`` with ``alpha_t = sin(pi t / 2)`` and
+``sigma_t = cos(pi t / 2)`` (Jing et al., NeurIPS 2024; Albergo, Boffi & Vanden-Eijnden 2023), so that x_t keeps unit
+variance when x_0 and x_1 have it.
 """
 
 from __future__ import annotations

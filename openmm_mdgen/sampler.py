@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -30,7 +31,7 @@ _B4 = (5179 / 57600, 0.0, 7571 / 16695, 393 / 640, -92097 / 339200, 187 / 2100, 
 
 
 def noise(shape: tuple[int, ...], seeds: list[int], dtype: torch.dtype = torch.float32) -> Tensor:
-    """Standard normal noise (B, *shape[1:]), one generator per batch entry, on the CPU so that every device draws the same.
+    """Standard normal noise (B, *shape[1:]), one generator per batch entry, on the CPU, so that all devices draw alike.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ def integrate(
         raise MDGenError(f"n_steps {n_steps} is below 1; choose n_steps=10")
     step = {"euler": _euler_step, "midpoint": _midpoint_step, "heun": _heun_step}[solver]
     x, times = x_0, flow_times(n_steps, warp).tolist()
-    for t, t_next in zip(times[:-1], times[1:], strict=True):
+    for t, t_next in pairwise(times):
         x = step(velocity, x, t, t_next)
     return x
 

@@ -1,8 +1,9 @@
 """Internal coordinates to tokens and back, and what a network is told beforehand.
 
-A token stands for one residue at one frame. Its channels are sine and cosine of the seven torsions, then the lengths and angles of
-`geometry.internal`, all standardised with the training set's mean and deviation. Tokens do not change when a molecule is moved or turned,
-so no superposition is needed before training, and the key frame needs no frame of reference.
+A token stands for one residue at one frame. Its channels are sine and cosine of the seven torsions, then the lengths
+and angles of `geometry.internal`, all standardised with the training set's mean and deviation. Tokens do not change
+when a molecule is moved or turned, so no superposition is needed before training, and the key frame needs no frame of
+reference.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-import MDAnalysis as mda  # noqa: N813
+import MDAnalysis as mda
 import numpy as np
 import pytest
 from openmm import app

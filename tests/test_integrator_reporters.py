@@ -3,7 +3,7 @@
 import itertools
 import warnings
 
-import MDAnalysis as mda  # noqa: N813
+import MDAnalysis as mda
 import numpy as np
 import openmm as mm
 import pytest

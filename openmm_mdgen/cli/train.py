@@ -76,8 +76,8 @@ def command(
 ) -> None:
     """Train a model on the MD in the folders DATA, or fine-tune one with --init.
 
-    Trajectories are found recursively, in any format that MDAnalysis reads, each beside a topology file with the same atoms. A run that was
-    killed goes on from its last checkpoint when the same command is given again.
+    Trajectories are found recursively, in any format that MDAnalysis reads, each beside a topology file with the same
+    atoms. A run that was killed goes on from its last checkpoint when the same command is given again.
     """
     import torch
 

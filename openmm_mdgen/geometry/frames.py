@@ -56,7 +56,7 @@ def place_atom(a: Tensor, b: Tensor, c: Tensor, length: Tensor, angle: Tensor, t
 
 
 def bisector_frame(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    """Axes (..., 3, 3), as columns, of the frame at b whose first axis halves the angle a-b-c; symmetric in a and c up to sign."""
+    """Axes (..., 3, 3), as columns, of the frame at b whose first axis halves a-b-c; symmetric in a, c up to sign."""
     u, v = unit(a - b), unit(c - b)
     x = unit(u + v)
     z = unit(torch.linalg.cross(u, v))

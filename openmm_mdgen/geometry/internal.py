@@ -1,7 +1,8 @@
-"""Positions to internal coordinates of a chain and back: bonds cannot stretch where residues meet, chirality cannot flip.
+"""Positions to internal coordinates of a chain and back: bonds between residues cannot stretch, chirality cannot flip.
 
-Sixteen values describe a residue: seven torsions, three bond lengths of the backbone, and the six bond angles whose fluctuation moves most
-atoms. Everything else (side-chain and cap geometry, chirality, hydrogens) is taken from the user's own structure.
+Sixteen values describe a residue: seven torsions, three bond lengths of the backbone, and the six bond angles whose
+fluctuation moves most atoms. Everything else (side-chain and cap geometry, chirality, hydrogens) is taken from the
+user's own structure.
 """
 
 from __future__ import annotations
@@ -150,7 +151,8 @@ class InternalCoordinates:
     # which atoms -------------------------------------------------------------------------------------------------
 
     def _torsion_atoms(self) -> dict[tuple[int, int], tuple[int, int, int, int]]:
-        quads, last = {}, len(self._atoms) - 1
+        quads: dict[tuple[int, int], tuple[int, int, int, int]] = {}
+        last = len(self._atoms) - 1
         for i, a in enumerate(self._atoms):
             before, after = self._atoms[i - 1] if i else {}, self._atoms[i + 1] if i < last else {}
             if i and "CA" in a:
@@ -161,7 +163,8 @@ class InternalCoordinates:
                 quads[i, PHI] = (before["C"], a["N"], a["CA"], a["C"])
             quads[i, PSI] = (a["N"], a["CA"], a["C"], after["N"] if after else a["O"])
             for k, names in enumerate(chi_atoms(self.residue_types[i])):
-                quads[i, CHI1 + k] = tuple(a[n] for n in names)
+                first, second, third, fourth = (a[n] for n in names)
+                quads[i, CHI1 + k] = (first, second, third, fourth)
         return quads
 
     def _length_atoms(self) -> dict[tuple[int, int], tuple[int, int]]:
@@ -195,8 +198,8 @@ class InternalCoordinates:
     def _chain_slots(self) -> list[tuple[tuple[int, int] | None, ...]]:
         """Per backbone atom after the first: the slots of its length, angle and torsion."""
         by_pair = {frozenset(v): k for k, v in self._pairs.items()}
-        by_triple = {v: k for k, v in self._triples.items()}
-        by_quad = {v: k for k, v in self._quads.items()}
+        by_triple: dict[tuple[int, ...], tuple[int, int]] = {v: k for k, v in self._triples.items()}
+        by_quad: dict[tuple[int, ...], tuple[int, int]] = {v: k for k, v in self._quads.items()}
         b = self.backbone
         return [
             (

@@ -42,7 +42,7 @@ def sinusoidal_embedding(x: Tensor, width: int, highest: float = 1000.0) -> Tens
 
 
 def rotary_tables(n_frames: int, n_residues: int, head_width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (n_frames * n_residues, head_width / 2): half of the pairs turn with time, half along the chain."""
+    """Cosines and sines (n_frames * n_residues, head_width / 2): half the pairs turn in time, half along the chain."""
     quarter = head_width // 4
     in_time = torch.exp(-math.log(500.0) * torch.arange(quarter, device=device) / quarter)
     in_chain = torch.exp(-math.log(30.0) * torch.arange(quarter, device=device) / quarter)
@@ -63,7 +63,8 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def attend(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None) -> Tensor:
     """Attention of (B, H, S, D) with key_mask (B, 1, 1, S).
 
-    The fused kernel is the fastest but for its backward pass on CPUs, which plain matrix products beat by 2.4 to 1 at S = 128.
+    The fused kernel is the fastest but for its backward pass on CPUs, which plain matrix products beat by 2.4 to 1 at
+    S = 128.
     """
     if q.device.type != "cpu" or not q.requires_grad:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=key_mask)
@@ -116,8 +117,8 @@ class Block(nn.Module):
 class VelocityNetwork(nn.Module):
     """Velocity of tokens, given the sequence, the interval and any set of given tokens.
 
-    Positions along time and chain enter as differences only (rotary), so windows and chains of any length are legal. One modulation of
-    flow time and interval is shared by all blocks, up to a bias each, which keeps the network small.
+    Positions along time and chain enter as differences only (rotary), so windows and chains of any length are legal.
+    One modulation of flow time and interval is shared by all blocks, up to a bias each, which keeps the network small.
 
     Examples
     --------
@@ -146,6 +147,7 @@ class VelocityNetwork(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
         for block in self.blocks:
+            assert isinstance(block, Block)
             nn.init.zeros_(block.down.weight)
             nn.init.zeros_(block.attention.out.weight)
             nn.init.ones_(block.bias[2]), nn.init.ones_(block.bias[5])
@@ -160,7 +162,7 @@ class VelocityNetwork(nn.Module):
 
     def forward(self, x_t: Tensor, t: Tensor, given: Conditioning) -> Tensor:
         """Velocity (B, T, L, C) of tokens x_t (B, T, L, C) at flow time t (B,)."""
-        patch, (b, n_frames, n_residues, _) = self.config.patch, x_t.shape
+        patch, (_, n_frames, n_residues, _) = self.config.patch, x_t.shape
         mask = given.given.unsqueeze(-1).to(x_t.dtype)
         values = given.values[..., : self.config.given_channels] * mask
         x = _to_patches(torch.cat((x_t, values, mask), -1), patch)  # (B, T / p, L, p * C')

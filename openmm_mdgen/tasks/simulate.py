@@ -104,13 +104,13 @@ class Simulate:
         (fewest, most), (shortest, longest) = self.lengths, self.intervals
         if not fewest <= peptide.n_residues <= most:
             raise MDGenError(
-                f"{peptide.sequence} has {peptide.n_residues} residues, outside model {self.name!r}'s range {fewest} to {most}; "
-                "choose a shorter peptide, or train a model on your own MD (openmm-mdgen train)"
+                f"{peptide.sequence} has {peptide.n_residues} residues, outside model {self.name!r}'s range "
+                f"{fewest} to {most}; choose a shorter peptide, or train a model on your own MD (openmm-mdgen train)"
             )
         if not shortest * 0.999 <= interval <= longest * 1.001:
             raise MDGenError(
-                f"an interval of {interval:g} ps is outside model {self.name!r}'s range {shortest:g} to {longest:g} ps; "
-                "choose one inside it"
+                f"an interval of {interval:g} ps is outside model {self.name!r}'s range {shortest:g} to "
+                f"{longest:g} ps; choose one inside it"
             )
 
 

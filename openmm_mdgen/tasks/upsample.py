@@ -55,13 +55,14 @@ class Upsample:
         peptide = Peptide.from_structure(structure)
         if not self.lengths[0] <= peptide.n_residues <= self.lengths[1]:
             raise MDGenError(
-                f"{peptide.n_residues} residues are outside model {self.name!r}'s range {self.lengths[0]} to {self.lengths[1]}; "
-                "use model='linear' or train a model on your own MD"
+                f"{peptide.n_residues} residues are outside model {self.name!r}'s range "
+                f"{self.lengths[0]} to {self.lengths[1]}; use model='linear' or train a model on your own MD"
             )
         for what, value, (low, high) in (("spacing", spacing, self.spacings), ("interval", interval, self.intervals)):
             if not low * 0.999 <= value <= high * 1.001:
                 raise MDGenError(
-                    f"{what} {value:g} ps is outside model {self.name!r}'s range {low:g} to {high:g} ps; choose one inside it"
+                    f"{what} {value:g} ps is outside model {self.name!r}'s range {low:g} to {high:g} ps; "
+                    "choose one inside it"
                 )
         return UpsampleFiller(self, peptide, spacing, interval, structure.positions)
 

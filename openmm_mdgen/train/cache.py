@@ -1,7 +1,7 @@
 """A folder of MD, any format that MDAnalysis reads, to a compact memory-mapped cache of internal coordinates.
 
-The cache is two files: ``internal.npy``, float32 (rows, 16), a row per residue and frame, and ``index.json``, which says what lies where.
-Reading it needs neither OpenMM nor MDAnalysis.
+The cache is two files: ``internal.npy``, float32 (rows, 16), a row per residue and frame, and ``index.json``, which
+says what lies where. Reading it needs neither OpenMM nor MDAnalysis.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ def flow_loss(network: nn.Module, batch: Batch, generator: torch.Generator, chan
 
 
 def build_optimizers(network: nn.Module, muon_rate: float, adamw_rate: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the blocks (AdamW before torch 2.9), AdamW for everything else; each group knows its peak rate."""
-    matrices = [p for p in network.blocks.parameters() if p.ndim == 2 and min(p.shape) > 6]  # type: ignore[operator]
+    """Muon for the matrices inside the blocks (AdamW before torch 2.9), AdamW for the rest; groups know their rate."""
+    matrices = [p for p in network.get_submodule("blocks").parameters() if p.ndim == 2 and min(p.shape) > 6]
     inside = {id(p) for p in matrices}
     others = [p for p in network.parameters() if id(p) not in inside]
     optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.01)]

@@ -119,7 +119,8 @@ def _pools(cache: Cache, config: GapConfig) -> dict[tuple[float, float, int], li
                     pools[spacing, interval, len(segment.residue_types)].append((segment, stride))
     if not pools:
         raise MDGenError(
-            f"no trajectory in the data has frames {config.intervals} ps apart; upsampling is learned from finely saved MD"
+            f"no trajectory in the data has frames {config.intervals} ps apart; "
+            "upsampling is learned from finely saved MD"
         )
     return pools
 

@@ -126,7 +126,7 @@ def _fabric(config: TrainConfig) -> Any:
         raise MDGenError(
             "training needs lightning, which is not installed; pip install 'openmm-mdgen[train]'"
         ) from error
-    precision = config.precision
+    precision: Any = config.precision
     if precision == "auto":
         cuda = torch.cuda.is_available()
         fast = torch.cuda.is_bf16_supported() if cuda else "avx512_bf16" in _cpu_flags()

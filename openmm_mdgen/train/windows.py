@@ -67,7 +67,7 @@ class Batch:
 
 
 class Windows:
-    """Draws batches; batch k is a pure function of (seed, k), so that a resumed run goes on as if it had not stopped."""
+    """Draws batches; batch k is a pure function of (seed, k), so a resumed run goes on as if it had not stopped."""
 
     channel_weight = torch.cat((torch.ones(N_GIVEN), torch.full((N_CHANNELS - N_GIVEN,), 0.2)))
 
