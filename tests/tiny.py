@@ -1,0 +1,90 @@
+"""The small committed peptides and networks, loaded once."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from openmm_mdgen.checkpoint import load_task
+from openmm_mdgen.geometry.internal import InternalCoordinates
+from openmm_mdgen.peptide import Peptide, Structure
+from openmm_mdgen.structures import load_structure
+from openmm_mdgen.tasks.simulate import Simulate
+from openmm_mdgen.tasks.upsample import Upsample
+
+DATA = Path(__file__).parent / "data"
+PEPTIDES = ("ACE-A-NME", "QGRE", "ITVLHC", "NDKMF", "PSWYP")  # every residue type, both caps, proline at both ends
+
+
+@cache
+def structure(name: str) -> Structure:
+    """A committed peptide."""
+    return load_structure(DATA / f"{name}.pdb")
+
+
+def positions(name: str) -> Tensor:
+    """(N, 3) Å, float64."""
+    return torch.from_numpy(structure(name).positions.copy())
+
+
+def coordinates(source: Structure) -> InternalCoordinates:
+    """Internal coordinates of a structure's atoms."""
+    peptide = Peptide.from_structure(source)
+    return InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms)
+
+
+@cache
+def internal(name: str) -> InternalCoordinates:
+    """Internal coordinates of a committed peptide."""
+    return coordinates(structure(name))
+
+
+def rearranged(source: Structure, order: np.ndarray) -> Structure:
+    """The same atoms, listed in another order."""
+    place = np.argsort(order)
+    return Structure(
+        names=tuple(source.names[i] for i in order),
+        resnames=tuple(source.resnames[i] for i in order),
+        residues=source.residues[order],
+        chains=source.chains[order],
+        elements=tuple(source.elements[i] for i in order),
+        bonds=tuple((int(place[i]), int(place[j])) for i, j in source.bonds),
+        positions=source.positions[order],
+    )
+
+
+def random_motion(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A rotation (3, 3), to be multiplied from the right, and a shift (3,) in Å."""
+    rotation = Rotation.random(random_state=seed).as_matrix()
+    return rotation, np.random.default_rng(seed).normal(0, 20, 3)
+
+
+def center_volumes(
+    frames: Tensor, name: str, center: str, others: tuple[str, str, str], skip: tuple[str, ...]
+) -> Tensor:
+    """Signed volumes (F, K) of three neighbours about an atom, for every residue that has them all."""
+    peptide = Peptide.from_structure(structure(name))
+    found = []
+    for residue, kind in enumerate(peptide.residue_types):
+        keys = [(residue, atom) for atom in (center, *others)]
+        if kind not in skip and all(key in peptide.heavy for key in keys):
+            c, *rest = (frames[:, peptide.heavy[key]] for key in keys)
+            found.append(torch.linalg.det(torch.stack([x - c for x in rest], -2)))
+    return torch.stack(found, -1)
+
+
+@cache
+def simulate_task() -> Simulate:
+    """The tiny network that simulates."""
+    return load_task(DATA / "tiny.safetensors", "cpu")
+
+
+@cache
+def upsample_task() -> Upsample:
+    """The tiny network that upsamples."""
+    return load_task(DATA / "tiny-upsample.safetensors", "cpu")
