@@ -15,6 +15,7 @@ from openmm_mdgen.geometry.internal import InternalCoordinates
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.peptide import Peptide, Structure
 from openmm_mdgen.sampler import integrate, noise
+from openmm_mdgen.tasks.clashes import ClashRepair
 from openmm_mdgen.tokens import (
     N_CHANNELS,
     Conditioning,
@@ -126,6 +127,7 @@ class SimulatePropagator:
         self.geometry = self.internal.geometry(torch.as_tensor(np.array(reference), dtype=torch.float64))
         self.sequence = sequence_to_indices(peptide.residue_types)
         self.exists = internal_to_channels(self.internal.exists)
+        self._mend = ClashRepair(self.internal, self._decode)
 
     def next_block(self, start: np.ndarray, seed: int) -> np.ndarray:
         """The frames (n_frames, N, 3) in Å that follow ``start`` (N, 3) in Å."""
@@ -136,9 +138,13 @@ class SimulatePropagator:
         positions = torch.as_tensor(np.array(starts), dtype=torch.float64)
         tokens = self._sample(positions, list(seeds))
         internal = tokens_to_internal(tokens.double(), self.task.normalization)
-        frames = self.internal.decode(internal.flatten(0, 1), self.geometry).unflatten(0, tokens.shape[:2])
+        frames = self._decode(internal.flatten(0, 1)).unflatten(0, tokens.shape[:2])
+        frames = torch.stack([self._mend(*block)[1] for block in zip(internal, frames, seeds, strict=True)])
         heavy = self.internal.heavy_atoms
         return superpose(frames[:, :, heavy], positions[:, None, heavy], frames).numpy()
+
+    def _decode(self, internal: Tensor) -> Tensor:
+        return self.internal.decode(internal, self.geometry)
 
     @torch.no_grad()
     def _sample(self, positions: Tensor, seeds: list[int]) -> Tensor:
