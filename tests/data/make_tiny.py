@@ -1,7 +1,7 @@
 """Write the small files of this folder: two peptides, a little MD of alanine dipeptide, and two untrained networks.
 
-The peptides hold the residue types that the others here lack. The networks have random weights but plausible scales, so that
-real code paths give frames that look like a peptide's, in milliseconds.
+The peptides hold the residue types that the others here lack. The networks have random weights but plausible scales, so
+that real code paths give frames that look like a peptide's, in milliseconds.
 """
 
 from __future__ import annotations
