@@ -100,6 +100,19 @@ def test_proline_ring_closes_whatever_its_lengths_and_angles(seed):
             )
 
 
+@settings(max_examples=15, deadline=None)
+@given(seed=SEEDS)
+def test_a_proline_that_cannot_close_keeps_its_hydrogens(seed):
+    """With the ring torsions anywhere, only the bond CG-CD gives way."""
+    peptide = Peptide.from_structure(structure("PSWYP"))
+    frames, x = decoded("PSWYP", any_torsions("PSWYP", seed, proline=math.pi)), positions("PSWYP")
+    deltas = [(peptide.heavy[residue, "CD"], peptide.heavy[residue, "N"]) for residue in (0, 4)]
+    pairs = torch.tensor([*deltas, *peptide.hydrogens.items()]).T
+    lengths = (frames[:, pairs[0]] - frames[:, pairs[1]]).norm(dim=-1)
+    expected = (x[pairs[0]] - x[pairs[1]]).norm(dim=-1)
+    torch.testing.assert_close(lengths, expected.expand_as(lengths), atol=1e-6, rtol=0)
+
+
 @settings(max_examples=25, deadline=None)
 @given(name=NAMES, seed=SEEDS)
 def test_handedness_is_kept(name, seed):

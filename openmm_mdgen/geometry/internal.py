@@ -381,12 +381,15 @@ class InternalCoordinates:
                 x[b[k]] = place_atom(x[b[k - 3]], x[b[k - 2]], x[b[k - 1]], value(length), value(angle), value(torsion))
 
     def _close_ring(self, x: Tensor, ring: int, lengths: Tensor) -> None:
-        """Move proline's CD to the nearest point that has the reference's bond lengths to N and to CG."""
+        """Move proline's CD to the nearest point that has the reference's bond lengths to N and to CG.
+
+        Where CG is too far away for both, the one to N is kept, and CD stays off the line so that its hydrogens have a direction.
+        """
         n, _, g, d = self._rings[ring]
         to_n, to_g = lengths[ring].to(x)
         axis = x[g] - x[n]
         span = axis.square().sum(-1, keepdim=True).sqrt().clamp_min(1e-6)
-        along = ((span.square() + to_n**2 - to_g**2) / (2 * span)).clamp(-to_n, to_n)
+        along = ((span.square() + to_n**2 - to_g**2) / (2 * span)).clamp(-0.995 * to_n, 0.995 * to_n)
         axis = axis / span
         out = x[d] - x[n]
         out = out - (out * axis).sum(-1, keepdim=True) * axis
