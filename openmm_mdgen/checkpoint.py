@@ -101,19 +101,30 @@ def read_weights(path: Path) -> Weights:
         raise MDGenError(
             f"weights file {path} is of format {metadata.get('format')!r}, not {FORMAT!r}; use openmm-mdgen import"
         )
-    about: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(metadata["about"]).items()
-    }
-    config = VelocityConfig(**json.loads(metadata["config"]))
+    config, about = _read_metadata(metadata, path)
     state = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
-    check_state(VelocityNetwork(config).state_dict(), state, path)
-    return Weights(
-        config=config,
-        state=state,
-        tables={k.removeprefix("table."): v for k, v in tensors.items() if k.startswith("table.")},
-        **about,
-        content_hash=hashlib.sha256(path.read_bytes()).hexdigest(),
-    )
+    tables = {k.removeprefix("table."): v for k, v in tensors.items() if k.startswith("table.")}
+    check_state(VelocityNetwork(config).state_dict() | _empty_tables(about, config, tables), state | tables, path)
+    return Weights(config, state, tables, **about, content_hash=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _read_metadata(metadata: dict[str, str], path: Path) -> tuple[VelocityConfig, dict[str, Any]]:
+    """The network's shape, and what `Weights` says beside it."""
+    try:
+        about = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(metadata["about"]).items()}
+        if not set(about) <= set(_ABOUT):
+            raise ValueError(f"unknown {min(set(about) - set(_ABOUT))}")
+        return VelocityConfig(**json.loads(metadata["config"])), about
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise MDGenError(f"weights file {path} has unreadable metadata ({error}); fetch or train it again") from error
+
+
+def _empty_tables(about: dict[str, Any], config: VelocityConfig, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tables of the shapes that the task needs."""
+    if about.get("task") != "upsample":
+        return {"mean": torch.empty(config.channels), "std": torch.empty(config.channels)}
+    spacings = torch.empty(found["spacings"].numel() if "spacings" in found else 1)
+    return {"spacings": spacings, "scales": torch.empty(len(spacings), config.channels)}
 
 
 def check_state(expected: dict[str, Tensor], found: dict[str, Tensor], path: Path) -> None:
