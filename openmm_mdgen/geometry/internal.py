@@ -383,7 +383,8 @@ class InternalCoordinates:
     def _close_ring(self, x: Tensor, ring: int, lengths: Tensor) -> None:
         """Move proline's CD to the nearest point that has the reference's bond lengths to N and to CG.
 
-        Where CG is too far away for both, the one to N is kept, and CD stays off the line so that its hydrogens have a direction.
+        Where CG is too far away for both, the one to N is kept, and CD stays off the line so that its
+        hydrogens have a direction.
         """
         n, _, g, d = self._rings[ring]
         to_n, to_g = lengths[ring].to(x)
