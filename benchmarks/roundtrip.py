@@ -85,9 +85,8 @@ def main() -> None:
         "| peptide | heavy RMSD Å | published ideal geometry | all atoms | C-N spread MD Å | ours | published | L, % |"
     )
     print(head, "| --- " * head.count(" | ") + "| --- |", *("| " + " | ".join(row) + " |" for row in rows), sep="\n")
-    print(
-        f"| **mean** | **{np.mean([float(r[1]) for r in rows]):.3f}** | {np.mean([float(r[2]) for r in rows]):.3f} | | | | | |"
-    )
+    ours, ideal = (np.mean([float(row[k]) for row in rows]) for k in (1, 2))
+    print(f"| **mean** | **{ours:.3f}** | {ideal:.3f} | | | | | |")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Sampling time against the number of solver steps, with the torsion JSD that each gives: why the default is what it is.
+"""Sampling time against the number of solver steps, with the torsion JSD that each gives.
 
     python benchmarks/solver_steps.py ../shared/data/tetrapeptides/val --steps 3 --steps 5 --steps 10 --steps 20
 
