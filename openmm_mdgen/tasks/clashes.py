@@ -1,8 +1,8 @@
 """Frames whose atoms overlap are bent a little, or borrow side chains from the frames beside them, until they do not.
 
 Torsions that are each likely can put two atoms into one place together. In the MD of the training set no two heavy
-atoms four or more bonds apart come closer than 2.4 Å; of frames as generated, 5 to 11 % have such a pair. Changing their
-torsions by a few degrees is enough for most.
+atoms four or more bonds apart come closer than 2.4 Å; of frames as generated, 5 to 11 % have such a pair. Changing
+their torsions by a few degrees is enough for most.
 """
 
 from __future__ import annotations
