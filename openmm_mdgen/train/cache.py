@@ -17,6 +17,7 @@ import torch
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.geometry.internal import INTERNAL
+from openmm_mdgen.geometry.sidechains import CAPS
 
 TOPOLOGIES = (".pdb", ".gro", ".psf", ".prmtop", ".parm7", ".top", ".tpr", ".pdbx", ".cif")
 TRAJECTORIES = (".xtc", ".dcd", ".trr", ".nc", ".ncdf", ".h5md", ".crd", ".trj", ".mdcrd")
@@ -33,6 +34,11 @@ class Segment:
     interval: float  # ps
     start: int
     n_frames: int
+
+    @property
+    def n_residues(self) -> int:
+        """Residues, caps left out."""
+        return sum(t not in CAPS for t in self.residue_types)
 
 
 class Cache:
@@ -88,7 +94,9 @@ def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache
             f"no peptide trajectories found under {where}; put each beside a topology file with the same atoms"
         )
     np.save(out / "internal.npy", np.concatenate(arrays))
-    (out / "index.json").write_text(json.dumps({"version": VERSION, "segments": [asdict(s) for s in segments]}))
+    partial = out / "index.json.tmp"
+    partial.write_text(json.dumps({"version": VERSION, "segments": [asdict(s) for s in segments]}))
+    partial.replace(out / "index.json")  # last, since a cache counts as whole once this is there
     return Cache(out)
 
 

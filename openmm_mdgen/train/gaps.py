@@ -14,7 +14,7 @@ from openmm_mdgen.gap_tokens import GapScales, internal_to_gap_tokens, straight_
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS
 from openmm_mdgen.tokens import Conditioning, sequence_to_indices
 from openmm_mdgen.train.cache import Cache, Segment
-from openmm_mdgen.train.windows import Batch
+from openmm_mdgen.train.windows import Batch, Coverage, span
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,15 @@ class Gaps:
     def __init__(self, cache: Cache, scales: GapScales, config: GapConfig) -> None:
         self.cache, self.scales, self.config = cache, scales, config
         self._pools = _pools(cache, config)
+
+    def coverage(self) -> Coverage:
+        """What the data have of what is wanted."""
+        segments = [segment for pool in self._pools.values() for segment, _ in pool]
+        return Coverage(
+            lengths=span(s.n_residues for s in segments),
+            intervals=span(interval for _, interval, _ in self._pools),
+            spacings=span(spacing for spacing, _, _ in self._pools),
+        )
 
     def draw(self, seed: int, step: int) -> Batch:
         """Batch number ``step`` of the run with this seed."""

@@ -22,7 +22,7 @@ from openmm_mdgen.tokens import Conditioning, Normalization
 from openmm_mdgen.train.cache import Cache, build_cache
 from openmm_mdgen.train.flow import build_optimizers, flow_loss, rate_factor, set_rate, update_average
 from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_scales
-from openmm_mdgen.train.windows import Batch, WindowConfig, Windows, measure_normalization
+from openmm_mdgen.train.windows import Batch, Coverage, WindowConfig, Windows, measure_normalization
 
 N_VALIDATION = 24
 WARMUP = 100
@@ -104,6 +104,7 @@ def train(
     cache, held_out = _caches(fabric, data, validation, out / "cache", stride)
     start = load_weights(init) if init else None
     if start is not None:
+        _check_task(start, config)
         config = replace(config, network=start.config)
     tables = start.tables if start is not None else _measure(cache, config)
     fabric.seed_everything(config.seed, verbose=False)
@@ -136,6 +137,17 @@ def _fabric(config: TrainConfig) -> Any:
     )
     fabric.launch()
     return fabric
+
+
+def _task(config: TrainConfig) -> str:
+    return "upsample" if isinstance(config.windows, GapConfig) else "simulate"
+
+
+def _check_task(start: Weights, config: TrainConfig) -> None:
+    if start.task != _task(config):
+        raise MDGenError(
+            f"--init names a model for {start.task!r}, not {_task(config)!r}; choose --task {start.task}"
+        )
 
 
 def _measure(cache: Cache, config: TrainConfig) -> dict[str, Tensor]:
@@ -217,7 +229,7 @@ class _Run:
                 self.seconds, began = self.seconds + time.monotonic() - began, time.monotonic()
                 self.losses.append((self.step, sum(losses) / len(losses), self._validate(held_out), self.seconds))
                 losses = []
-                self._save()
+                self._save(windows.coverage())
         bar.close()
 
     def _one_step(self, windows: Windows | Gaps) -> float:
@@ -251,22 +263,24 @@ class _Run:
                 )
         return total / N_VALIDATION
 
-    def _save(self) -> None:
+    def _save(self, coverage: Coverage) -> None:
         temporary = self.out / "last.ckpt.tmp"
         self.fabric.save(temporary, {**self._state(), "average": self.average.state_dict()})
         if not self.fabric.is_global_zero:
             return
-        os.replace(temporary, self.out / "last.ckpt")
-        windows = self.config.windows
+        self._export(coverage)
+        os.replace(temporary, self.out / "last.ckpt")  # last, so that a run which is over has all its files
+
+    def _export(self, coverage: Coverage) -> None:
+        """The weights, and the losses as a table and a picture."""
         weights = Weights(
             config=self.config.network,
             state=self.average.state_dict(),
             tables=self.tables,
-            task="simulate" if isinstance(windows, WindowConfig) else "upsample",
+            task=_task(self.config),
             name=self.config.name,
             temperature=self.config.temperature,
-            intervals=(min(windows.intervals), max(windows.intervals)),
-            spacings=() if isinstance(windows, WindowConfig) else (min(windows.spacings), max(windows.spacings)),
+            **asdict(coverage),
             training={
                 "steps": self.step,
                 "hours": round(self.seconds / 3600, 3),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +23,8 @@ from openmm_mdgen.tokens import (
     sequence_to_indices,
 )
 from openmm_mdgen.train.cache import Cache, Segment
+
+_Number = TypeVar("_Number", int, float)
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,21 @@ class Batch:
     conditioning: Conditioning
 
 
+@dataclass(frozen=True)
+class Coverage:
+    """What a network trained on these data has seen, smallest and largest: residues (caps left out), ps, ps."""
+
+    lengths: tuple[int, int]
+    intervals: tuple[float, float]
+    spacings: tuple[float, ...] = ()
+
+
+def span(values: Iterable[_Number]) -> tuple[_Number, _Number]:
+    """Smallest and largest."""
+    found = list(values)
+    return min(found), max(found)
+
+
 class Windows:
     """Draws batches; batch k is a pure function of (seed, k), so a resumed run goes on as if it had not stopped."""
 
@@ -83,6 +102,11 @@ class Windows:
                     self._pools[interval, len(segment.residue_types)].append((segment, stride))
         if not self._pools:
             raise MDGenError(f"no trajectory in the data has frames {config.intervals} ps apart; name other intervals")
+
+    def coverage(self) -> Coverage:
+        """What the data have of what is wanted."""
+        segments = [segment for pool in self._pools.values() for segment, _ in pool]
+        return Coverage(span(s.n_residues for s in segments), span(interval for interval, _ in self._pools))
 
     def draw(self, seed: int, step: int) -> Batch:
         """Batch number ``step`` of the run with this seed."""

@@ -1,0 +1,344 @@
+"""Training: the cache, the windows, and runs that are deterministic, resumable and learn something."""
+
+import csv
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from dataclasses import replace
+
+import MDAnalysis as mda
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from tiny import DATA, internal, structure
+
+from openmm_mdgen.checkpoint import load_task, read_weights
+from openmm_mdgen.cli import group, main
+from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.gap_tokens import GapScales
+from openmm_mdgen.network.velocity import VelocityConfig
+from openmm_mdgen.tokens import N_CHANNELS, Normalization, tokens_to_internal
+from openmm_mdgen.train.cache import Cache, build_cache
+from openmm_mdgen.train.flow import build_optimizers, rate_factor, update_average
+from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_scales
+from openmm_mdgen.train.run import TrainConfig, train
+from openmm_mdgen.train.windows import WindowConfig, Windows, measure_normalization
+
+MD = DATA / "md"
+UNIT = Normalization(torch.zeros(N_CHANNELS), torch.ones(N_CHANNELS))
+CONFIG = TrainConfig(
+    network=VelocityConfig(width=16, depth=1, heads=2),
+    windows=WindowConfig(n_frames=16, n_tokens=192),
+    n_steps=12,
+    every=4,
+    precision="32-true",
+    accelerator="cpu",
+    devices="1",
+)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Cache:
+    return build_cache([MD], tmp_path_factory.mktemp("cache"))
+
+
+def run(out, config=CONFIG, **settings):
+    """Weights after a run on the committed MD."""
+    return read_weights(train([MD], [], out, config, **settings))
+
+
+def same(a, b) -> bool:
+    return all(torch.equal(a.state[k], b.state[k]) for k in a.state)
+
+
+# the cache -------------------------------------------------------------------------------------------------------
+
+
+def test_cache_holds_the_internal_coordinates(cache):
+    coarse = next(s for s in cache.segments if "coarse" in s.name)
+    assert (coarse.n_frames, coarse.interval, coarse.n_residues) == (160, 1.0, 1)
+    assert coarse.residue_types == ("ACE", "ALA", "NME")
+    universe = mda.Universe(str(MD / "topology.pdb"), str(MD / "coarse.xtc"))
+    expected = internal("ACE-A-NME").encode(torch.from_numpy(universe.trajectory[7].positions.astype(float)))
+    np.testing.assert_allclose(cache.frames(coarse)[7], expected, atol=1e-5)
+    fine = next(s for s in cache.segments if "fine" in s.name)
+    assert (fine.n_frames, fine.interval) == (60, 0.1)
+    assert isinstance(cache.frames(fine).base, np.memmap | np.ndarray) and not cache.frames(fine).flags.writeable
+
+
+@pytest.mark.parametrize("suffix", ["dcd", "nc", "trr"])
+def test_any_format_and_stride(tmp_path, suffix, cache):
+    shutil.copy(MD / "topology.pdb", tmp_path / "other.pdb")
+    universe = mda.Universe(str(MD / "topology.pdb"), str(MD / "coarse.xtc"))
+    with warnings.catch_warnings(), mda.Writer(str(tmp_path / f"t.{suffix}"), universe.atoms.n_atoms, dt=1.0) as file:
+        warnings.simplefilter("ignore")
+        for _ in universe.trajectory[:20]:
+            file.write(universe.atoms)
+    found = build_cache([tmp_path], tmp_path / "out", stride=3)
+    (segment,) = found.segments
+    assert (segment.n_frames, segment.interval) == (7, 3.0)
+    coarse = next(s for s in cache.segments if "coarse" in s.name)
+    np.testing.assert_allclose(found.frames(segment), cache.frames(coarse)[:20:3], atol=1e-4)
+
+
+def test_trajectory_without_its_topology(tmp_path):
+    shutil.copytree(MD, tmp_path / "good")
+    (tmp_path / "bad").mkdir()
+    shutil.copy(DATA / "QGRE.pdb", tmp_path / "bad")
+    shutil.copy(MD / "fine.xtc", tmp_path / "bad")
+    with pytest.warns(MDGenWarning, match=r"bad/fine.xtc left out: no topology beside it has its atoms"):
+        assert len(build_cache([tmp_path], tmp_path / "out").segments) == 2
+
+
+def test_nothing_to_read(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MDGenError, match=r"no peptide trajectories found under .*empty; put each beside a topology"):
+        build_cache([tmp_path / "empty"], tmp_path / "out")
+    with pytest.raises(MDGenError, match=r"absent is not a folder"):
+        build_cache([tmp_path / "absent"], tmp_path / "out")
+    assert not (tmp_path / "out" / "index.json").exists()
+
+
+def test_cache_of_another_version(tmp_path):
+    (tmp_path / "index.json").write_text('{"version": 99, "segments": []}')
+    with pytest.raises(MDGenError, match="version 99, not 1; delete it"):
+        Cache(tmp_path)
+
+
+# windows ---------------------------------------------------------------------------------------------------------
+
+
+def test_windows_are_a_pure_function_of_seed_and_step(cache):
+    config = WindowConfig(n_frames=16, n_tokens=192)
+    windows, others = (Windows(cache, measure_normalization(cache), config) for _ in range(2))
+    batches = [windows.draw(3, step) for step in range(4)]
+    np.random.seed(0)
+    again = [others.draw(3, step) for step in reversed(range(4))][::-1]
+    for one, two in zip(batches, again, strict=True):
+        assert torch.equal(one.tokens, two.tokens) and torch.equal(one.counts, two.counts)
+        assert all(torch.equal(x, y) for x, y in zip(one.conditioning, two.conditioning, strict=True))
+    different = windows.draw(4, 0).tokens
+    assert different.shape != batches[0].tokens.shape or not torch.equal(different, batches[0].tokens)
+
+
+def test_windows_are_cut_from_the_data(cache):
+    windows = Windows(cache, UNIT, WindowConfig(n_frames=16, n_tokens=192, intervals=(5.0,), interval_weights=(1.0,)))
+    batch, given = windows.draw(0, 0), windows.draw(0, 0).conditioning
+    assert batch.tokens.shape == (4, 16, 3, N_CHANNELS) and (given.interval == 5).all()
+    coarse = torch.from_numpy(np.array(cache.frames(next(s for s in cache.segments if "coarse" in s.name))))
+    found = tokens_to_internal(batch.tokens, UNIT)[:, :, 1]
+    for window in found:
+        start = int((coarse[:, 1] - window[0]).abs().amax(-1).argmin())
+        torch.testing.assert_close(window, coarse[start : start + 80 : 5, 1], atol=1e-5, rtol=0)
+    counted = given.exists.unsqueeze(1) & ~given.given.unsqueeze(-1)
+    assert torch.equal(batch.counts, counted)
+
+
+def test_shares_of_what_is_given(cache):
+    """Each kind of window where it alone is asked for; only given torsions are disturbed."""
+    base = {"first": 0.0, "ends": 0.0, "scattered": 0.0, "none": 0.0}
+    for kind, expected in (("first", {0}), ("ends", {0, 15}), ("none", set())):
+        config = WindowConfig(n_frames=16, n_tokens=192, **(base | {kind: 1.0}), perturbed=0.0)
+        batch = Windows(cache, UNIT, config).draw(0, 0)
+        given = batch.conditioning.given
+        assert set(given[0, :, 0].nonzero().flatten().tolist()) == expected
+        assert torch.equal(batch.conditioning.values, batch.tokens)
+    config = WindowConfig(n_frames=16, n_tokens=192, **(base | {"scattered": 1.0}), perturbed=1.0)
+    batch = Windows(cache, UNIT, config).draw(0, 0)
+    assert batch.conditioning.given.any(1).all() and not batch.conditioning.given.all(1).any()
+    difference = (batch.conditioning.values - batch.tokens).abs().amax((0, 1, 2))
+    assert (difference[2:6] > 0.01).all() and (difference[14:] == 0).all()
+
+
+def test_last_legal_start_is_drawn(cache):
+    """160 frames hold windows of 16 frames 10 ps apart at starts 0 to 9."""
+    config = WindowConfig(n_frames=16, n_tokens=960, intervals=(10.0,), interval_weights=(1.0,))
+    batch = Windows(cache, UNIT, config).draw(0, 0)
+    coarse = cache.frames(next(s for s in cache.segments if "coarse" in s.name))
+    first = tokens_to_internal(batch.tokens, UNIT)[:, 0, 1].numpy()
+    starts = {int(np.abs(coarse[:, 1] - f).max(-1).argmin()) for f in first}
+    assert 9 in starts and max(starts) <= 9
+
+
+def test_normalization_standardises_what_exists(cache):
+    windows = Windows(cache, measure_normalization(cache), WindowConfig(n_frames=64, n_tokens=4000))
+    batch = windows.draw(0, 1)
+    exists = batch.conditioning.exists[0, 1]
+    tokens = batch.tokens[:, :, 1, exists]
+    assert tokens[..., -5:].mean().abs() < 1 and 0.3 < float(tokens.std()) < 3
+
+
+def test_intervals_that_the_data_lack(cache):
+    with pytest.raises(MDGenError, match=r"no trajectory in the data has frames \(0.03,\) ps apart"):
+        Windows(cache, UNIT, WindowConfig(intervals=(0.03,), interval_weights=(1.0,)))
+    with pytest.raises(MDGenError, match=r"frames \(0.03,\) ps apart; upsampling is learned from finely saved MD"):
+        measure_gap_scales(cache, GapConfig(intervals=(0.03,), interval_weights=(1.0,)))
+
+
+def test_gaps(cache):
+    config = GapConfig(n_tokens=600)
+    scales = measure_gap_scales(cache, config)
+    assert isinstance(scales, GapScales) and scales.spacings.tolist() == [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]
+    gaps = Gaps(cache, scales, config)
+    one, two = gaps.draw(1, 2), Gaps(cache, scales, config).draw(1, 2)
+    assert torch.equal(one.tokens, two.tokens) and torch.equal(one.conditioning.values, two.conditioning.values)
+    assert one.counts.any() and (one.tokens[~one.counts] == 0).all()
+    spread = torch.cat([gaps.draw(1, k).tokens[..., 1, :7].flatten() for k in range(10)])
+    assert 0.1 < float(spread.std()) < 3
+
+
+# optimisation ----------------------------------------------------------------------------------------------------
+
+
+def test_rates():
+    factors = [rate_factor(step, 1000, 100, 0.4) for step in range(1000)]
+    assert factors[0] == 0.01 and factors[99] == factors[600] == 1.0 and factors[800] == pytest.approx(0.5)
+    assert min(factors) > 0 and rate_factor(1000, 1000, 100, 0.4) == 0
+
+
+def test_every_parameter_has_one_optimizer():
+    network = load_task(DATA / "tiny.safetensors").network
+    groups = [p for o in build_optimizers(network, 1e-3, 1e-3) for g in o.param_groups for p in g["params"]]
+    assert len({id(p) for p in groups}) == len(groups) == len(list(network.parameters()))
+
+
+def test_average_follows():
+    average, network = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+    for layer, value in ((average, 0.0), (network, 1.0)):
+        torch.nn.init.constant_(layer.weight, value)
+    update_average(average, network, 10_000, 0.9)
+    assert float(average.weight.detach()) == pytest.approx(0.1)
+
+
+# runs ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a finished run."""
+    out = tmp_path_factory.mktemp("finished")
+    run(out)
+    return out
+
+
+def test_outputs(finished):
+    rows = list(csv.reader((finished / "losses.csv").open()))
+    assert rows[0] == ["step", "train", "validation", "seconds"] and [r[0] for r in rows[1:]] == ["4", "8", "12"]
+    assert (finished / "losses.png").read_bytes().startswith(b"\x89PNG")
+    weights = read_weights(finished / "model.safetensors")
+    assert weights.training["steps"] == 12 and weights.temperature == 350
+    assert (weights.lengths, weights.intervals, weights.spacings) == ((1, 1), (1.0, 20.0), ())
+    frames = load_task(finished / "model.safetensors").bind(structure("ACE-A-NME"))
+    assert np.isfinite(frames.next_block(structure("ACE-A-NME").positions, 1)).all()
+
+
+def test_deterministic_under_a_seed(finished, tmp_path):
+    torch.manual_seed(99)
+    expected = read_weights(finished / "model.safetensors")
+    assert same(run(tmp_path / "same"), expected)
+    assert not same(run(tmp_path / "other", replace(CONFIG, seed=1)), expected)
+
+
+def test_a_run_that_is_over_changes_nothing(finished):
+    before = (finished / "model.safetensors").read_bytes()
+    run(finished)
+    assert (finished / "model.safetensors").read_bytes() == before
+
+
+def test_loss_falls(tmp_path, monkeypatch):
+    """With scales not made for these data, so that a mean and a variance wait to be learned."""
+    monkeypatch.setattr("openmm_mdgen.train.run.WARMUP", 5)
+    config = replace(CONFIG, n_steps=80, every=20, muon_rate=0.01, adamw_rate=0.01, ema=0.9)
+    run(tmp_path, config, init=str(DATA / "tiny.safetensors"))
+    rows = list(csv.DictReader((tmp_path / "losses.csv").open()))
+    for column in ("train", "validation"):
+        assert float(rows[-1][column]) < 0.93 * float(rows[0][column])
+
+
+def test_fine_tuning_starts_from_the_weights(tmp_path):
+    start = read_weights(DATA / "tiny.safetensors")
+    config = replace(CONFIG, network=VelocityConfig(width=64), n_steps=1, muon_rate=0.0, adamw_rate=0.0)
+    tuned = run(tmp_path, config, init=str(DATA / "tiny.safetensors"))
+    assert tuned.config == start.config and same(tuned, start)
+    assert all(torch.equal(tuned.tables[k], start.tables[k]) for k in start.tables)
+
+
+def test_fine_tuning_for_another_task(tmp_path):
+    with pytest.raises(
+        MDGenError, match=r"--init names a model for 'upsample', not 'simulate'; choose --task upsample"
+    ):
+        run(tmp_path, init=str(DATA / "tiny-upsample.safetensors"))
+
+
+ARGUMENTS = [str(MD), *"--width 16 --depth 1 --heads 2 --frames 16 --tokens 192 --threads 1 --accelerator cpu".split()]
+
+
+def test_killed_and_resumed_is_the_uninterrupted_run(tmp_path):
+    """SIGKILL at a random moment after a new checkpoint, twice; then the same command to the end."""
+    arguments = [*ARGUMENTS, *"--steps 40 --every 10 --precision 32-true --devices 1".split()]
+    program = "import sys; from openmm_mdgen.cli import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", program, "train", *arguments, "-o", str(tmp_path / "killed")]
+    rng, checkpoint = random.Random(1), tmp_path / "killed" / "last.ckpt"
+    stamp = None
+    for _ in range(2):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and (not checkpoint.exists() or checkpoint.stat().st_mtime_ns == stamp):
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.3))
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        stamp = checkpoint.stat().st_mtime_ns
+    for name in ("killed", "whole"):
+        result = CliRunner().invoke(group, ["train", *arguments, "-o", str(tmp_path / name)])
+        assert result.exit_code == 0, result.output
+        assert ("resuming at step" in result.output) == (name == "killed")
+    killed, whole = (read_weights(tmp_path / name / "model.safetensors") for name in ("killed", "whole"))
+    assert same(killed, whole)
+    losses = [list(csv.reader((tmp_path / name / "losses.csv").open())) for name in ("killed", "whole")]
+    assert [row[:3] for row in losses[0]] == [row[:3] for row in losses[1]]
+
+
+def test_a_cache_that_was_not_finished_is_made_anew(tmp_path):
+    (tmp_path / "cache" / "train").mkdir(parents=True)
+    (tmp_path / "cache" / "train" / "internal.npy").write_bytes(b"half")
+    (tmp_path / "cache" / "train" / "index.json.tmp").write_text("{")
+    assert run(tmp_path, replace(CONFIG, n_steps=1))
+
+
+# command line ----------------------------------------------------------------------------------------------------
+
+
+def test_upsampling_by_command(tmp_path):
+    arguments = ["train", *ARGUMENTS, "--task", "upsample", "--steps", "2", "--name", "fine", "-o", str(tmp_path)]
+    result = CliRunner().invoke(group, arguments)
+    assert result.exit_code == 0 and "weights: " in result.output
+    task = load_task(tmp_path / "model.safetensors")
+    assert (task.name, task.spacings, task.intervals, task.lengths) == ("fine", (1.0, 50.0), (0.1, 1.0), (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["absent"], "absent is not a folder"),
+        ([str(MD), "--init", "protein"], "protein does not exist"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_status_2(tmp_path, monkeypatch, capsys, change, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", *change, "--accelerator", "cpu"])
+    (line,) = (x for x in capsys.readouterr().err.splitlines() if x.startswith("error: "))
+    assert stopped.value.code == 2 and message in line
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_lightning_absent(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightning", None)
+    with pytest.raises(MDGenError, match=r"pip install 'openmm-mdgen\[train\]'"):
+        run(tmp_path)
