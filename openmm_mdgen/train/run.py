@@ -145,9 +145,7 @@ def _task(config: TrainConfig) -> str:
 
 def _check_task(start: Weights, config: TrainConfig) -> None:
     if start.task != _task(config):
-        raise MDGenError(
-            f"--init names a model for {start.task!r}, not {_task(config)!r}; choose --task {start.task}"
-        )
+        raise MDGenError(f"--init names a model for {start.task!r}, not {_task(config)!r}; choose --task {start.task}")
 
 
 def _measure(cache: Cache, config: TrainConfig) -> dict[str, Tensor]:
