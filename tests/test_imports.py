@@ -17,7 +17,7 @@ LEVELS = (
     "hub checkpoint",
     "structures integrator reader recipe recipe_file recipe_topology blocks bound_model writing api relaxing"
     " transformations hydrogens openmm_topology dcd dcd_cells upsampling streaming build train evaluate",
-    "cli __init__",
+    "cli __init__ __main__",
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
 APART = ({"network", "tokens", "gap_tokens"}, {"train", "evaluate"})  # an edge knows tasks, not what they are made of
