@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS
-from openmm_mdgen.geometry.sidechains import TYPES
+from openmm_mdgen.geometry.sidechains import CAPS, TYPES
 
 N_TORSIONS = len(TORSIONS)
 CHANNELS = (
@@ -24,9 +24,10 @@ CHANNELS = (
 )
 N_CHANNELS = len(CHANNELS)
 N_GIVEN = 2 * N_TORSIONS  # lengths and angles are forgotten within 0.1 ps, so only torsions are given
-UNKNOWN = len(TYPES)  # padding, or a residue whose identity is not told
+UNKNOWN = len(TYPES)  # padding, and residues whose identity is not told
 BEFORE, AFTER = len(TYPES) + 1, len(TYPES) + 2  # what stands before the first and after the last residue
 N_TYPES = len(TYPES) + 3
+N_IDENTITIES = len(TYPES) - len(CAPS)  # the caps come last
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,17 @@ class Conditioning(NamedTuple):
     Attributes
     ----------
     sequence : Tensor (B, L) of int
-        Indices into ``TYPES``; `UNKNOWN` pads.
+        Indices into ``TYPES``; `UNKNOWN` where the identity is not told, and in padding.
     exists : Tensor (B, L, C) of bool
-        Which channels a residue has.
+        Which channels a residue has; padding has none.
     given : Tensor (B, T, L) of bool
         Which tokens are conditioned on.
     values : Tensor (B, T, L, C)
         Tokens at least where ``given``.
     interval : Tensor (B,)
         ps between frames.
+    span : Tensor (B, T, L, 9) or None
+        Where residues are given in every frame: how the given ones lie to each other, see `spans`.
     """
 
     sequence: Tensor
@@ -59,6 +62,11 @@ class Conditioning(NamedTuple):
     given: Tensor
     values: Tensor
     interval: Tensor
+    span: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Conditioning:
+        """The same on another device."""
+        return Conditioning(*(None if x is None else x.to(device) for x in self))  # type: ignore[arg-type]
 
 
 def sequence_to_indices(residue_types: tuple[str, ...]) -> Tensor:

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "openmm_mdgen"
 LEVELS = (
     "errors",
     "geometry interpolant sampler",
-    "naming chain peptide_checks peptide tokens gap_tokens published_tokens",
+    "naming chain peptide_checks peptide tokens gap_tokens published_tokens spans",
     "network",
     "tasks",
     "published published_file",

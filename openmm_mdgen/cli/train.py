@@ -34,6 +34,12 @@ import click
 @click.option("--patch", default=2, show_default=True, help="Frames that share a token inside the network.")
 @click.option("--frames", default=64, show_default=True, help="Frames of a window.")
 @click.option("--tokens", default=8192, show_default=True, help="Frames times residues of a batch.")
+@click.option(
+    "--inpaint",
+    default=0.18,
+    show_default=True,
+    help="Share of batches in which some residues are given in every frame; 0 for a network that cannot inpaint.",
+)
 @click.option("--muon-rate", default=2e-3, show_default=True)
 @click.option("--adamw-rate", default=1e-3, show_default=True)
 @click.option("--decay", default=0.4, show_default=True, help="Share of the steps over which the rate falls to zero.")
@@ -61,6 +67,7 @@ def command(
     patch: int,
     frames: int,
     tokens: int,
+    inpaint: float,
     muon_rate: float,
     adamw_rate: float,
     decay: float,
@@ -89,10 +96,10 @@ def command(
 
     if threads:
         torch.set_num_threads(threads)
-    network = VelocityConfig(width=width, depth=depth, heads=heads, patch=patch)
-    windows: WindowConfig | GapConfig = WindowConfig(n_frames=frames, n_tokens=tokens)
+    network = VelocityConfig(width=width, depth=depth, heads=heads, patch=patch, inpaints=inpaint > 0)
+    windows: WindowConfig | GapConfig = WindowConfig(n_frames=frames, n_tokens=tokens, residues=inpaint)
     if task == "upsample":
-        network = replace(network, channels=N_GAP_CHANNELS, given_channels=N_TOLD)
+        network = replace(network, channels=N_GAP_CHANNELS, given_channels=N_TOLD, inpaints=False)
         windows = GapConfig(n_tokens=tokens)
     config = TrainConfig(
         network=network,

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openmm_mdgen.tokens import AFTER, BEFORE, N_CHANNELS, N_GIVEN, N_TYPES, UNKNOWN, Conditioning
+from openmm_mdgen.spans import N_SPAN
+from openmm_mdgen.tokens import AFTER, BEFORE, N_CHANNELS, N_GIVEN, N_IDENTITIES, N_TYPES, UNKNOWN, Conditioning
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class VelocityConfig:
         Frames that share a token inside the network.
     channels, given_channels : int
         Channels of a token, and how many of the first are conditioned on.
+    inpaints : bool
+        Whether it is told spans and answers for the identity of residues.
     """
 
     width: int = 192
@@ -32,6 +35,7 @@ class VelocityConfig:
     mlp_ratio: int = 4
     channels: int = N_CHANNELS
     given_channels: int = N_GIVEN
+    inpaints: bool = False
 
 
 def sinusoidal_embedding(x: Tensor, width: int, highest: float = 1000.0) -> Tensor:
@@ -138,6 +142,9 @@ class VelocityNetwork(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.final_modulation = nn.Linear(6 * width, 2 * width)
         self.token_out = nn.Linear(width, config.patch * config.channels)
+        if config.inpaints:
+            self.span_in = nn.Linear(config.patch * N_SPAN, width, bias=False)
+            self.identity_out = nn.Linear(width, N_IDENTITIES)
         self._initialize()
 
     def _initialize(self) -> None:
@@ -151,6 +158,10 @@ class VelocityNetwork(nn.Module):
             nn.init.zeros_(block.down.weight)
             nn.init.zeros_(block.attention.out.weight)
             nn.init.ones_(block.bias[2]), nn.init.ones_(block.bias[5])
+        if self.config.inpaints:
+            nn.init.zeros_(self.span_in.weight)
+            nn.init.zeros_(self.identity_out.weight)
+            nn.init.zeros_(self.identity_out.bias)
 
     def sequence_embedding(self, sequence: Tensor) -> Tensor:
         """Embedding (B, L, D) of each residue and its two neighbours in sequence (B, L)."""
@@ -162,21 +173,39 @@ class VelocityNetwork(nn.Module):
 
     def forward(self, x_t: Tensor, t: Tensor, given: Conditioning) -> Tensor:
         """Velocity (B, T, L, C) of tokens x_t (B, T, L, C) at flow time t (B,)."""
-        patch, (_, n_frames, n_residues, _) = self.config.patch, x_t.shape
+        x, c = self._hidden(x_t, t, given)
+        shift, scale = self.final_modulation(F.silu(c.flatten(1))).unsqueeze(1).chunk(2, -1)
+        velocity = self.token_out(modulate(x, shift, scale)).unflatten(1, (-1, x_t.shape[2]))
+        return _from_patches(velocity, self.config.patch, x_t.shape[1]) * given.exists.unsqueeze(1)
+
+    def identities(self, given: Conditioning) -> Tensor:
+        """Logits (B, L, 20) of every residue's identity, from all frames of what is given and from no tokens.
+
+        The order is that of ``geometry.sidechains.TYPES`` without the caps.
+        """
+        shape = (*given.given.shape, self.config.channels)
+        x_t = given.values.new_zeros(shape)
+        x, _ = self._hidden(x_t, given.interval.new_zeros(shape[0]), given)
+        mean = x.unflatten(1, (-1, shape[2])).mean(1)
+        return self.identity_out(F.layer_norm(mean, mean.shape[-1:])).float()
+
+    def _hidden(self, x_t: Tensor, t: Tensor, given: Conditioning) -> tuple[Tensor, Tensor]:
+        """What the blocks make of it (B, T / p * L, D), and the modulation (B, 6, D)."""
+        patch, n_residues = self.config.patch, x_t.shape[2]
         mask = given.given.unsqueeze(-1).to(x_t.dtype)
         values = given.values[..., : self.config.given_channels] * mask
         x = _to_patches(torch.cat((x_t, values, mask), -1), patch)  # (B, T / p, L, p * C')
         x = self.token_in(x) + self.sequence_embedding(given.sequence).unsqueeze(1)
+        if given.span is not None:
+            x = x + self.span_in(_to_patches(given.span.to(x_t.dtype), patch))
         rotary = rotary_tables(x.shape[1], n_residues, self.config.width // self.config.heads, x_t.device)
-        real = given.sequence != UNKNOWN
+        real = given.exists.any(-1) | (given.sequence != UNKNOWN)
         key_mask = None if bool(real.all()) else real[:, None].expand(-1, x.shape[1], -1).flatten(1)[:, None, None]
         c = self.condition(self._conditions(t, given.interval).to(x.dtype)).unflatten(-1, (6, -1))  # (B, 6, D)
         x = x.flatten(1, 2)  # (B, T / p * L, D)
         for block in self.blocks:
             x = block(x, c, rotary, key_mask)
-        shift, scale = self.final_modulation(F.silu(c.flatten(1))).unsqueeze(1).chunk(2, -1)
-        velocity = self.token_out(modulate(x, shift, scale)).unflatten(1, (-1, n_residues))
-        return _from_patches(velocity, patch, n_frames) * given.exists.unsqueeze(1)
+        return x, c
 
     @staticmethod
     def _conditions(t: Tensor, interval: Tensor) -> Tensor:

@@ -161,7 +161,7 @@ class SimulatePropagator:
             values=values,
             interval=torch.full((len(seeds),), self.interval),
         )
-        told = Conditioning(*(x.to(device) for x in told))
+        told = told.to(device)
         x_0 = (noise(shape, seeds) * self.exists).to(device)
         solver = task.solver
         with inference_precision(device):

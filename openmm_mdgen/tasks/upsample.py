@@ -116,7 +116,7 @@ class UpsampleFiller:
             values=told,
             interval=torch.full((n_gaps,), self.interval),
         )
-        conditioning = Conditioning(*(x.to(device) for x in conditioning))
+        conditioning = conditioning.to(device)
         shape = (n_gaps, self.n_between, len(self.sequence), N_GAP_CHANNELS)
         x_0 = (noise(shape, seeds) * exists).to(device)
         with inference_precision(device):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmm_mdgen.interpolant import sample_path
-from openmm_mdgen.train.windows import Batch
+from openmm_mdgen.tokens import N_IDENTITIES
+from openmm_mdgen.train.windows import Batch, Design
 
 
 def flow_loss(network: nn.Module, batch: Batch, generator: torch.Generator, channel_weight: Tensor) -> Tensor:
@@ -23,6 +27,13 @@ def flow_loss(network: nn.Module, batch: Batch, generator: torch.Generator, chan
     count = batch.counts.sum((0, 1, 2)).float()
     weight = channel_weight.to(x_1) * count.sqrt()
     return (weight * error.sum((0, 1, 2)) / count.clamp_min(1)).sum() / weight.sum()
+
+
+def identity_loss(network: Any, design: Design) -> Tensor:
+    """Cross entropy of the identities that are asked for; 0 where none is."""
+    logits = network.identities(design.conditioning)
+    loss = F.cross_entropy(logits.mT, design.identity.clamp_max(N_IDENTITIES - 1), reduction="none")
+    return (loss * design.free).sum() / design.free.sum().clamp_min(1)
 
 
 def build_optimizers(network: nn.Module, muon_rate: float, adamw_rate: float) -> list[torch.optim.Optimizer]:

@@ -18,13 +18,21 @@ from openmm_mdgen.checkpoint import Weights, load_weights, save_weights
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.gap_tokens import GapScales
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
-from openmm_mdgen.tokens import Conditioning, Normalization
+from openmm_mdgen.tokens import Normalization
 from openmm_mdgen.train.cache import Cache, build_cache
-from openmm_mdgen.train.flow import build_optimizers, flow_loss, rate_factor, set_rate, update_average
+from openmm_mdgen.train.flow import (
+    build_optimizers,
+    flow_loss,
+    identity_loss,
+    rate_factor,
+    set_rate,
+    update_average,
+)
 from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_scales
 from openmm_mdgen.train.windows import Batch, Coverage, WindowConfig, Windows, measure_normalization
 
 N_VALIDATION = 24
+IDENTITY_WEIGHT = 0.1  # of the identities' cross entropy beside the flow's loss
 WARMUP = 100
 
 
@@ -105,15 +113,16 @@ def train(
     start = load_weights(init) if init else None
     if start is not None:
         _check_task(start, config)
-        config = replace(config, network=start.config)
+        config = replace(config, network=replace(start.config, inpaints=_inpaints(start, config)))
     tables = start.tables if start is not None else _measure(cache, config)
     fabric.seed_everything(config.seed, verbose=False)
     network = VelocityNetwork(config.network)
     if start is not None:
-        network.load_state_dict(start.state)
+        network.load_state_dict(network.state_dict() | start.state)
     average = copy.deepcopy(network).requires_grad_(False)
     optimizers = build_optimizers(network, config.muon_rate, config.adamw_rate)
     prepared, *optimizers = fabric.setup(network, *optimizers)
+    prepared.mark_forward_method("identities")
     run = _Run(fabric, config, prepared, average.to(fabric.device), optimizers, tables, out)
     run.resume()
     run.fit(_windows(cache, tables, config), _windows(held_out, tables, config))
@@ -146,6 +155,12 @@ def _task(config: TrainConfig) -> str:
 def _check_task(start: Weights, config: TrainConfig) -> None:
     if start.task != _task(config):
         raise MDGenError(f"--init names a model for {start.task!r}, not {_task(config)!r}; choose --task {start.task}")
+
+
+def _inpaints(start: Weights, config: TrainConfig) -> bool:
+    """Whether the network has, or is to learn, what inpainting needs."""
+    wanted = isinstance(config.windows, WindowConfig) and config.windows.residues > 0
+    return start.config.inpaints or wanted
 
 
 def _measure(cache: Cache, config: TrainConfig) -> dict[str, Tensor]:
@@ -237,6 +252,9 @@ class _Run:
             (config.seed << 40) + self.step * fabric.world_size + fabric.global_rank
         )
         loss = flow_loss(self.network, batch, generator, windows.channel_weight)
+        value = float(loss.detach())
+        if batch.design is not None:
+            loss = loss + IDENTITY_WEIGHT * identity_loss(self.network, batch.design)
         fabric.backward(loss)
         fabric.clip_gradients(self.network, self.optimizers[0], max_norm=1.0)
         set_rate(self.optimizers, rate_factor(self.step, config.n_steps, WARMUP, config.decay))
@@ -245,7 +263,6 @@ class _Run:
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         update_average(self.average, self.network.module, self.step, config.ema)
-        value = float(loss.detach())
         if value != value:
             raise MDGenError(f"the loss is not a number at step {self.step}; lower --muon-rate and --adamw-rate")
         return value
@@ -295,8 +312,8 @@ class _Run:
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The same batch on another device."""
-    conditioning = Conditioning(*(x.to(device) for x in batch.conditioning))
-    return Batch(batch.tokens.to(device), batch.counts.to(device), conditioning)
+    design = None if batch.design is None else batch.design.to(device)
+    return Batch(batch.tokens.to(device), batch.counts.to(device), batch.conditioning.to(device), design)
 
 
 def draw_losses(losses: Sequence[tuple[int, float, float, float]], path: Path) -> None:

@@ -12,10 +12,13 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.spans import released_channels, spans
 from openmm_mdgen.tokens import (
     N_CHANNELS,
     N_GIVEN,
+    N_IDENTITIES,
     N_TORSIONS,
+    UNKNOWN,
     Conditioning,
     Normalization,
     internal_to_channels,
@@ -43,6 +46,10 @@ class WindowConfig:
         How often each is drawn.
     first, ends, scattered, none : float
         Share of windows whose first frame, both ends, a random set of frames, or no frame is given.
+    residues : float
+        Share of batches in whose windows some residues are given in every frame, the others in none or in the first.
+    untold : float
+        Share of those windows that are told neither identities nor torsions, only how the given residues lie.
     perturbed : float
         Share of windows whose given torsions are disturbed, as built or minimised structures are.
     perturbation : float
@@ -57,6 +64,8 @@ class WindowConfig:
     ends: float = 0.08
     scattered: float = 0.07
     none: float = 0.05
+    residues: float = 0.0
+    untold: float = 0.3
     perturbed: float = 0.3
     perturbation: float = 0.25
 
@@ -68,6 +77,20 @@ class Batch:
     tokens: Tensor  # (B, T, L, C)
     counts: Tensor  # (B, T, L, C) of bool: what counts in the loss
     conditioning: Conditioning
+    design: Design | None = None
+
+
+@dataclass(frozen=True)
+class Design:
+    """The same windows with the identities of some residues to be guessed."""
+
+    identity: Tensor  # (B, L) of int
+    free: Tensor  # (B, L) of bool: whose identity is asked for
+    conditioning: Conditioning
+
+    def to(self, device: torch.device) -> Design:
+        """The same on another device."""
+        return Design(self.identity.to(device), self.free.to(device), self.conditioning.to(device))
 
 
 @dataclass(frozen=True)
@@ -88,7 +111,14 @@ def span(values: Iterable[_Number]) -> tuple[_Number, _Number]:
 class Windows:
     """Draws batches; batch k is a pure function of (seed, k), so a resumed run goes on as if it had not stopped."""
 
-    channel_weight = torch.cat((torch.ones(N_GIVEN), torch.full((N_CHANNELS - N_GIVEN,), 0.2)))
+    channel_weight = torch.cat(
+        (
+            torch.full((2,), 0.4),  # omega, which stays near one value
+            torch.ones(4),
+            torch.full((N_GIVEN - 6,), 1.5),  # side chains, which are learned last
+            torch.full((N_CHANNELS - N_GIVEN,), 0.2),
+        )
+    )
 
     def __init__(self, cache: Cache, normalization: Normalization, config: WindowConfig) -> None:
         self.cache, self.normalization, self.config = cache, normalization, config
@@ -141,7 +171,6 @@ class Windows:
         self, internal: Tensor, sequence: Tensor, exists: Tensor, interval: float, rng: np.random.Generator
     ) -> Batch:
         b, n_frames, n_residues, _ = internal.shape
-        given = torch.from_numpy(np.stack([self._draw_given(n_frames, rng) for _ in range(b)]))
         amount = rng.uniform(0, self.config.perturbation, (b, 1, 1, 1)) * (
             rng.random((b, 1, 1, 1)) < self.config.perturbed
         )
@@ -149,8 +178,12 @@ class Windows:
         shaken = internal.clone()
         shaken[..., :N_TORSIONS] += torch.from_numpy(shake).to(internal)
         mask, channels = exists.unsqueeze(1), internal_to_channels(exists)
+        tokens = internal_to_tokens(internal, mask, self.normalization)
+        if self.config.residues and rng.random() < self.config.residues:
+            return self._inpainting(internal, tokens, sequence, channels, interval, rng)
+        given = torch.from_numpy(np.stack([self._draw_given(n_frames, rng) for _ in range(b)]))
         return Batch(
-            tokens=internal_to_tokens(internal, mask, self.normalization),
+            tokens=tokens,
             counts=channels.unsqueeze(1) & ~given[:, :, None, None],
             conditioning=Conditioning(
                 sequence=sequence,
@@ -160,6 +193,64 @@ class Windows:
                 interval=torch.full((b,), interval),
             ),
         )
+
+    def _inpainting(
+        self,
+        internal: Tensor,
+        tokens: Tensor,
+        sequence: Tensor,
+        channels: Tensor,
+        interval: float,
+        rng: np.random.Generator,
+    ) -> Batch:
+        """Windows whose given tokens are those of some residues, with the question which the others are."""
+        drawn = [draw_free(residues, rng) for residues in sequence]
+        free = torch.stack(drawn)
+        told = torch.stack([inpainting_values(x, f) for x, f in zip(tokens, free, strict=True)])
+        span = torch.stack([spans(x, f, is_whole(s)) for x, f, s in zip(internal, free, sequence, strict=True)])
+        given = (~free).unsqueeze(1).repeat(1, tokens.shape[1], 1)
+        counts = channels & (free.unsqueeze(-1) | torch.stack([released_channels(f) for f in free]))
+        counts = counts.unsqueeze(1).repeat(1, tokens.shape[1], 1, 1)
+        design = self._design(sequence, channels, given, told, interval, span, free, rng)
+        started = torch.from_numpy(rng.random(len(free)) < 0.5)
+        told[started, 0], given[started, 0], counts[started, 0] = tokens[started, 0], True, False
+        untold = torch.from_numpy(rng.random(len(free)) < self.config.untold)
+        conditioning = Conditioning(
+            sequence=torch.where(untold.unsqueeze(-1), UNKNOWN, sequence),
+            exists=channels,
+            given=given,
+            values=torch.where(untold[:, None, None, None], 0.0, told),
+            interval=torch.full((len(free),), interval),
+            span=span,
+        )
+        return Batch(tokens, counts, conditioning, design)
+
+    @staticmethod
+    def _design(
+        sequence: Tensor,
+        channels: Tensor,
+        given: Tensor,
+        told: Tensor,
+        interval: float,
+        span: Tensor,
+        free: Tensor,
+        rng: np.random.Generator,
+    ) -> Design:
+        """Some of the free residues are asked for, from all frames or from the first."""
+        n_frames = given.shape[1] if rng.random() < 0.7 else 1
+        asked = free & torch.from_numpy(rng.random(free.shape) < 0.75)
+        told = told[:, :n_frames].clone()
+        untold = torch.from_numpy(rng.random(len(free)) < 0.3)  # of the given residues' torsions
+        told[untold] = 0.0
+        conditioning = Conditioning(
+            sequence=torch.where(asked, UNKNOWN, sequence),
+            exists=channels,
+            given=given[:, :n_frames].clone(),
+            values=told,
+            interval=torch.full((len(free),), interval),
+            span=span[:, :n_frames],
+        )
+        return Design(sequence, asked, conditioning)
 
     def _draw_given(self, n_frames: int, rng: np.random.Generator) -> np.ndarray:
         c, given = self.config, np.zeros(n_frames, dtype=bool)
@@ -173,6 +264,42 @@ class Windows:
         elif kind == 2:
             given[rng.choice(n_frames, size=rng.integers(1, max(2, n_frames // 8)), replace=False)] = True
         return given
+
+
+def is_whole(sequence: Tensor) -> Tensor:
+    """Which residues (L,) of bool have N, CA and C: all but the caps."""
+    return sequence < N_IDENTITIES
+
+
+def draw_free(sequence: Tensor, rng: np.random.Generator) -> Tensor:
+    """Residues (L,) of bool to be generated: one at least, not all where there are two, in runs more often than not.
+
+    A cap goes with its neighbour.
+    """
+    places = is_whole(sequence).nonzero().flatten().tolist()
+    n = len(places)
+    free = torch.zeros(len(sequence), dtype=torch.bool)
+    size = int(rng.integers(1, n)) if n > 1 else 1
+    if rng.random() < 0.7:
+        first = int(rng.integers(0, n - size + 1))
+        free[places[first : first + size]] = True
+    else:
+        free[rng.choice(places, size=size, replace=False)] = True
+    return with_caps(free, sequence)
+
+
+def with_caps(free: Tensor, sequence: Tensor) -> Tensor:
+    """The same, with the caps beside free residues."""
+    free = free.clone()
+    if len(sequence) > 1:
+        free[0] |= bool(sequence[0] >= N_IDENTITIES) and bool(free[1])
+        free[-1] |= bool(sequence[-1] >= N_IDENTITIES) and bool(free[-2])
+    return free
+
+
+def inpainting_values(tokens: Tensor, free: Tensor) -> Tensor:
+    """Tokens (T, L, C) without what is to be generated."""
+    return tokens * ~(released_channels(free) | free.unsqueeze(-1))
 
 
 def measure_normalization(cache: Cache, max_rows: int = 200_000) -> Normalization:
