@@ -21,8 +21,9 @@ from openmm_mdgen.evaluate.distances import histograms, jsd
 from openmm_mdgen.evaluate.topology import heavy_atoms, topology_of
 from openmm_mdgen.evaluate.torsions import torsion_angles
 from openmm_mdgen.structures import atomgroup_to_structure
+from openmm_mdgen.tasks.model import SolverConfig
 from openmm_mdgen.tasks.propagator import block_seed
-from openmm_mdgen.tasks.simulate import Simulate, SolverConfig
+from openmm_mdgen.tasks.simulate import Simulate
 
 REPLICAS, DISCARDED, FRAMES = 8, 20, 200
 

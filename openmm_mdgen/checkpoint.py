@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,6 +18,7 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.gap_tokens import GapScales
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.published_file import is_published, load_published
+from openmm_mdgen.tasks.model import PeptideModel
 from openmm_mdgen.tasks.simulate import Simulate
 from openmm_mdgen.tasks.upsample import Upsample
 from openmm_mdgen.tokens import Normalization
@@ -197,6 +198,36 @@ def load_task(model: Any, device: str | None = None) -> Any:
         return load_published(path, device)
     weights = read_weights(path)
     return upsampling(weights, device) if weights.task == "upsample" else simulation(weights, device)
+
+
+_Task = TypeVar("_Task", bound=PeptideModel)
+
+
+def load_task_for(task: type[_Task], model: Any, device: str | None = None, **changes: Any) -> _Task:
+    """A task other than the one that a model is for by itself, with its weights.
+
+    Parameters
+    ----------
+    task : type
+        `Interpolate`, `Inpaint`, `Design`, `Unconditional`, ...
+    model, device
+        As for `load_task`.
+    **changes
+        Attributes of the task.
+
+    Raises
+    ------
+    MDGenError
+        As `load_task`, and where the model's tokens are not those of the task.
+    """
+    loaded = load_task(model, device)
+    if not isinstance(loaded, PeptideModel):
+        name = getattr(loaded, "name", type(loaded).__name__)
+        raise MDGenError(
+            f"model {name!r} cannot {task.__name__.lower()}; choose 'peptide' or weights that were trained "
+            "with --task simulate"
+        )
+    return task.of(loaded, **changes)
 
 
 def _named(name: str, device: str | None) -> Any:

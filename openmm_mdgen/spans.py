@@ -10,15 +10,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from openmm_mdgen.geometry.frames import place_atom, unit
+from openmm_mdgen.geometry.closure import C_N, C_N_CA, CA_C_N, build_run
+from openmm_mdgen.geometry.frames import unit
 from openmm_mdgen.geometry.internal import INTERNAL, OMEGA, PHI, PSI
 from openmm_mdgen.tokens import N_TORSIONS
 
 N_SPAN = 9  # translation, then the first two columns of the rotation
 _REACH = 5.0  # Å, what translations are divided by
-_N_CA, _CA_C, _C_N = (INTERNAL.index(name) for name in ("N-CA", "CA-C", "C-N"))
-_N_CA_C, _CA_C_N, _C_N_CA = (INTERNAL.index(name) for name in ("N-CA-C", "CA-C-N", "C-N-CA"))
-BOND_BEFORE = (OMEGA, PHI, _C_N, _CA_C_N, _C_N_CA)  # of a residue: what the one before it decides too
+BOND_BEFORE = (OMEGA, PHI, C_N, CA_C_N, C_N_CA)  # of a residue: what the one before it decides too
 
 
 def runs(free: Tensor) -> list[tuple[int, int]]:
@@ -43,29 +42,6 @@ def released_channels(free: Tensor) -> Tensor:
     """The same for the channels (L, 23) of tokens."""
     internal = released(free)
     return torch.cat((internal[:, :N_TORSIONS].repeat_interleave(2, -1), internal[:, N_TORSIONS:]), -1)
-
-
-def build_run(internal: Tensor, before: int, after: int) -> Tensor:
-    """Backbone atoms (..., 3 * (after - before + 1), 3) in Å from N of residue ``before`` to C of ``after``.
-
-    ``internal`` is (..., L, 16). N lies on the negative x axis, CA in the origin, C in the xy plane.
-    """
-    v = internal[..., before, :]
-    zero = torch.zeros_like(v[..., 0])
-    n = torch.stack((-v[..., _N_CA], zero, zero), -1)
-    theta = v[..., _N_CA_C]
-    c = v[..., _CA_C, None] * torch.stack((-theta.cos(), theta.sin(), zero), -1)
-    atoms = [n, torch.zeros_like(n), c]
-    for k in range(before + 1, after + 1):
-        v, left = internal[..., k, :], internal[..., k - 1, :]
-        for length, angle, torsion in (
-            (v[..., _C_N], v[..., _CA_C_N], left[..., PSI]),
-            (v[..., _N_CA], v[..., _C_N_CA], v[..., OMEGA]),
-            (v[..., _CA_C], v[..., _N_CA_C], v[..., PHI]),
-        ):
-            a, b, c = atoms[-3:]
-            atoms.append(place_atom(a, b, c, length, angle, torsion))
-    return torch.stack(atoms, -2)
 
 
 def residue_frame(atoms: Tensor) -> Tensor:

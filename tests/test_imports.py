@@ -15,8 +15,9 @@ LEVELS = (
     "tasks",
     "published published_file",
     "hub checkpoint",
-    "structures integrator reader recipe recipe_file recipe_topology blocks bound_model writing api relaxing"
-    " transformations hydrogens openmm_topology dcd dcd_cells upsampling streaming build train evaluate",
+    "structures memory transition_paths inpainting integrator reader recipe recipe_file recipe_topology blocks"
+    " bound_model writing api relaxing transformations hydrogens"
+    " openmm_topology dcd dcd_cells upsampling streaming build train evaluate",
     "cli __init__ __main__",
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names.split()}

@@ -9,9 +9,9 @@ from tiny import PEPTIDES, center_volumes, random_motion, rearranged, simulate_t
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide import Peptide
-from openmm_mdgen.tasks import simulate
+from openmm_mdgen.tasks import model
+from openmm_mdgen.tasks.model import SolverConfig
 from openmm_mdgen.tasks.propagator import Propagator, next_blocks
-from openmm_mdgen.tasks.simulate import SolverConfig
 
 CPU = torch.device("cpu")
 
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(autouse=True)
 def _in_float32(request, monkeypatch):
     """Whatever this processor is fast at, so that tolerances are the same everywhere."""
-    monkeypatch.setattr(simulate, "has_fast_bf16", lambda device: False)
+    monkeypatch.setattr(model, "has_fast_bf16", lambda device: False)
 
 
 def bound(name: str = "QGRE", interval: float = 10.0, **changes):
@@ -81,7 +81,7 @@ def test_frames_lie_on_the_start():
     """The same centre of heavy atoms, and no rotation that would bring a frame closer."""
     start = structure("QGRE").positions + 50
     propagator = bound()
-    heavy = propagator.internal.heavy_atoms.numpy()
+    heavy = propagator.atoms.heavy.numpy()
     frames = propagator.next_block(start, 1)[:, heavy]
     np.testing.assert_allclose(frames.mean(1), np.broadcast_to(start[heavy].mean(0), (5, 3)), atol=1e-6)
     for frame in frames:
@@ -153,7 +153,7 @@ def test_bf16_stays_close(monkeypatch):
     """The lower precision changes frames by far less than they differ from each other."""
     start = structure("QGRE").positions
     exact = bound().next_block(start, 1)
-    monkeypatch.setattr(simulate, "has_fast_bf16", lambda device: True)
+    monkeypatch.setattr(model, "has_fast_bf16", lambda device: True)
     assert simulate_task().precision == "bfloat16"
     rounded = bound().next_block(start, 1)
     difference = np.sqrt(np.square(rounded - exact).sum(-1).mean())

@@ -11,7 +11,11 @@ from openmm_mdgen.errors import MDGenError
 
 _COMMANDS = {
     "simulate": "simulate",
+    "interpolate": "interpolate",
     "upsample": "upsample",
+    "inpaint": "inpaint",
+    "design": "design",
+    "unconditional": "unconditional",
     "evaluate": "evaluate",
     "train": "train",
     "models": "models",

@@ -70,7 +70,9 @@ class TrajectoryFiles:
     structure
         The atoms.
     interval
-        Picoseconds between frames; the first frame is at one interval.
+        Picoseconds between frames.
+    first_time
+        Picoseconds of the first frame; default: one interval.
 
     Examples
     --------
@@ -78,9 +80,12 @@ class TrajectoryFiles:
     ...     files.write(frames)  # (1, T, N, 3) Å
     """
 
-    def __init__(self, paths: Sequence[Path], structure: Structure, interval: float) -> None:
+    def __init__(
+        self, paths: Sequence[Path], structure: Structure, interval: float, first_time: float | None = None
+    ) -> None:
         self.paths = list(paths)
         self.interval = interval
+        self.first_time = interval if first_time is None else first_time
         self.n_frames = 0
         self._topology = structure_to_topology(structure)
         self._atoms = structure_to_atoms(structure)
@@ -89,7 +94,9 @@ class TrajectoryFiles:
 
     def __enter__(self) -> TrajectoryFiles:
         try:
-            self._writers = [frame_writer(name, self._atoms.n_atoms, self.interval) for name in self._temporary]
+            self._writers = [
+                frame_writer(name, self._atoms.n_atoms, self.interval, self.first_time) for name in self._temporary
+            ]
         except OSError as error:
             self._remove()
             raise MDGenError(
@@ -112,7 +119,7 @@ class TrajectoryFiles:
         timestep = self._atoms.universe.trajectory.ts
         for place in range(frames.shape[1]):
             timestep.frame = self.n_frames
-            timestep.time = (self.n_frames + 1) * self.interval
+            timestep.time = self.first_time + self.n_frames * self.interval
             for writer, replica in zip(self._writers, frames, strict=True):
                 timestep.positions = replica[place]
                 writer.write(self._atoms)

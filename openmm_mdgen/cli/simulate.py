@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time as clock
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
+from openmm_mdgen.cli.messages import one_line_warnings
 from openmm_mdgen.cli.output import TrajectoryFiles, check_output, output_names
 from openmm_mdgen.cli.quantities import Count, Time, time_to_frames, time_to_text
 from openmm_mdgen.cli.start import Start, find_start, write_topology
@@ -90,7 +89,7 @@ def command(
     The first frame is one interval after the start. Frames keep the orientation of the start. With --relax the written
     frames are minimised; the trajectory goes on from the unrelaxed ones.
     """
-    with _one_line_warnings():
+    with one_line_warnings():
         options = Options(
             n_frames=_whole_frames("--time", time, interval),
             skip=_whole_frames("--equilibrate", equilibrate, interval) if equilibrate else 0,
@@ -276,13 +275,3 @@ def _tell(options: Options, task: Any, paths: list[Path], topology: Path | None,
     temperature = getattr(task, "temperature", None)
     ensemble = "" if temperature is None else f", ensemble at {temperature:g} K"
     click.echo(f"model {getattr(task, 'name', options.model)}{ensemble}; {seconds:.1f} s, {speed:,.0f} ns/day")
-
-
-@contextmanager
-def _one_line_warnings() -> Iterator[None]:
-    """Our own warnings on one line each; those of libraries about formats are left out."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", MDGenWarning)
-        warnings.showwarning = lambda message, *_, **__: click.echo(f"warning: {message}", err=True)
-        yield

@@ -16,7 +16,7 @@ from openmm_mdgen.geometry.internal import InternalCoordinates
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.peptide import Peptide, Structure
 from openmm_mdgen.sampler import integrate, noise
-from openmm_mdgen.tasks.simulate import SolverConfig, inference_precision
+from openmm_mdgen.tasks.model import SolverConfig, inference_precision
 from openmm_mdgen.tokens import Conditioning, sequence_to_indices
 
 

@@ -1,0 +1,81 @@
+"""``openmm-mdgen interpolate``: transition paths through given frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from openmm_mdgen.cli.messages import one_line_warnings
+from openmm_mdgen.cli.quantities import Count, Time, text_to_time
+from openmm_mdgen.cli.universes import check_outputs, write_universes
+from openmm_mdgen.errors import MDGenError
+
+
+@click.command("interpolate", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("start", type=click.Path(path_type=Path))
+@click.argument("end", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("paths.xtc"),
+    show_default=True,
+    help="Trajectory in any format that MDAnalysis writes; several get _00, _01, ...",
+)
+@click.option("--paths", "n_paths", type=Count(1), default=16, show_default=True, help="Number of paths.")
+@click.option("--time", type=Time(), default="1ns", show_default=True, help="Length of a path.")
+@click.option("--interval", type=Time(), default="10ps", show_default=True, help="Time between frames.")
+@click.option(
+    "--through",
+    multiple=True,
+    metavar="TIME=FILE",
+    help="A structure on the way, such as 300ps=middle.pdb; repeat for more.",
+)
+@click.option("--model", default="peptide", show_default=True, help="A bundled name, or a weights file.")
+@click.option("--seed", type=Count(0), default=0, show_default=True, help="The same seed gives the same frames.")
+@click.option("--device", help="cpu, cuda, mps; default: CUDA where it is present.")
+def command(
+    start: Path,
+    end: Path | None,
+    output: Path,
+    n_paths: int,
+    time: float,
+    interval: float,
+    through: tuple[str, ...],
+    model: str,
+    seed: int,
+    device: str | None,
+) -> None:
+    """Generate paths from structure START to structure END, two conformations of one peptide.
+
+    The given structures are in every path exactly as they are. END may be left out where --through names a structure.
+    """
+    from openmm_mdgen.transition_paths import interpolate
+
+    keys = [_key(text) for text in through]
+    times = [at for at, _ in keys]
+    if len(set(times)) < len(times):
+        raise MDGenError(f"--through names {max(times, key=times.count):g} ps twice; leave one out")
+    files = [start, *([end] if end else []), *(path for _, path in keys)]
+    paths = check_outputs(output, n_paths, files)
+    with one_line_warnings():
+        universes = interpolate(
+            start,
+            end,
+            n_paths=n_paths,
+            time=time,
+            interval=interval,
+            through=dict(keys),
+            model=model,
+            seed=seed,
+            device=device,
+        )
+        write_universes(universes, paths)
+
+
+def _key(text: str) -> tuple[float, Path]:
+    time, separator, path = text.partition("=")
+    if not separator or not path:
+        raise MDGenError(f"--through {text!r} is no time and file; write it as 300ps=middle.pdb")
+    return text_to_time(time), Path(path)

@@ -1,0 +1,204 @@
+"""What a user calls to generate some residues of a trajectory anew, or to design them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from MDAnalysis import AtomGroup, Universe
+
+from openmm_mdgen.build import build_peptide
+from openmm_mdgen.checkpoint import load_task_for
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.memory import frames_to_universe
+from openmm_mdgen.peptide import Peptide, Structure
+from openmm_mdgen.structures import atomgroup_to_structure, topology_to_structure
+from openmm_mdgen.tasks.design import LETTERS, Design, Ranked, graft
+from openmm_mdgen.tasks.inpaint import Inpaint, free_residues
+from openmm_mdgen.tasks.propagator import block_seed
+
+
+@dataclass(frozen=True)
+class DesignResult:
+    """Designed sequences and how they move.
+
+    Attributes
+    ----------
+    residues : tuple of int
+        Residue numbers that were designed.
+    probabilities : ndarray (P, 20)
+        Of every designed position by itself; columns in the order of ``letters``.
+    letters : str
+        One-letter names of the columns.
+    sequences : list of Ranked
+        (sequence, probability), the most probable first; positions are chosen one after the other, each given the ones
+        before it.
+    universes : list of Universe
+        One trajectory for each of ``sequences``, all atoms.
+    """
+
+    residues: tuple[int, ...]
+    probabilities: np.ndarray
+    letters: str
+    sequences: list[Ranked]
+    universes: list[Universe]
+
+
+def inpaint(
+    trajectory: Universe | AtomGroup,
+    residues: Collection[int],
+    n_samples: int = 1,
+    model: Any = "peptide",
+    seed: int = 0,
+    device: str | None = None,
+    told: bool = True,
+) -> list[Universe]:
+    """Generate the motion of some residues, given that of the others.
+
+    Parameters
+    ----------
+    trajectory
+        One peptide's trajectory.
+    residues
+        Residue numbers (``resids``) to be generated; their own motion in ``trajectory`` is not used.
+    n_samples
+        Number of trajectories.
+    model, seed, device
+        As for `simulate`.
+    told
+        Whether the network is told the identities of all residues and the given ones' torsions. Without, it sees only
+        how the given residues lie to each other, as in the published method.
+
+    Returns
+    -------
+    list of Universe
+        As many frames as the trajectory has. Given residues' atoms are exactly as they were, but for the oxygen before
+        and the hydrogen on nitrogen after a generated residue, which lie in its peptide planes.
+
+    Raises
+    ------
+    MDGenError
+        If no residue or every residue is to be generated, one is not there, or the model cannot do it.
+
+    Examples
+    --------
+    >>> samples = openmm_mdgen.inpaint(mda.Universe("pep.pdb", "pep.xtc"), residues=[2, 3], n_samples=4)
+    """
+    _check_count("n_samples", n_samples)
+    given = _read(trajectory)
+    task = load_task_for(Inpaint, model, device, told=told)
+    places = _places(given, residues)
+    sampler = task.bind(given.structure, places, given.interval)
+    found = sampler.sample(given.frames, [block_seed(seed, 0, k) for k in range(n_samples)])
+    return [frames_to_universe(trajectory, frames, given.interval, given.first_time) for frames in found]
+
+
+def design(
+    trajectory: Universe | AtomGroup,
+    residues: Collection[int],
+    n_sequences: int = 4,
+    model: Any = "peptide",
+    seed: int = 0,
+    device: str | None = None,
+) -> DesignResult:
+    """Design residues to fit the motion of the others.
+
+    Parameters
+    ----------
+    trajectory
+        One peptide's trajectory; of the designed residues neither identity nor motion is used.
+    residues
+        Residue numbers (``resids``) to be designed.
+    n_sequences
+        How many of the most probable sequences to keep, each with a trajectory.
+    model, seed, device
+        As for `simulate`.
+
+    Returns
+    -------
+    DesignResult
+
+    Raises
+    ------
+    MDGenError
+        If no residue or every residue is to be designed, one is not there, or the model cannot do it.
+
+    Examples
+    --------
+    >>> result = openmm_mdgen.design(mda.Universe("pep.pdb", "pep.xtc"), residues=[2, 3])
+    >>> result.sequences[0].sequence, result.universes[0].trajectory.n_frames
+    """
+    _check_count("n_sequences", n_sequences)
+    given = _read(trajectory)
+    task = load_task_for(Design, model, device)
+    places = _places(given, residues)
+    possible = len(LETTERS) ** len(set(places))
+    if n_sequences > possible:
+        raise MDGenError(f"n_sequences {n_sequences} is above the {possible} sequences that there are; ask for fewer")
+    guess = task.read(given.structure, places, given.frames, given.interval)
+    ranked = guess.rank(n_sequences)
+    universes = [_designed(task, given, places, r.sequence, block_seed(seed, 0, k)) for k, r in enumerate(ranked)]
+    return DesignResult(tuple(residues), guess.probabilities(), LETTERS, ranked, universes)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A trajectory as read: (T, N, 3) in Å, ps."""
+
+    atoms: AtomGroup
+    structure: Structure
+    peptide: Peptide
+    frames: np.ndarray
+    interval: float
+    first_time: float
+
+
+def _read(trajectory: Universe | AtomGroup) -> _Given:
+    if not isinstance(trajectory, Universe | AtomGroup):
+        raise MDGenError(f"a trajectory cannot be made of a {type(trajectory).__name__}; give a Universe or AtomGroup")
+    atoms = trajectory.atoms
+    structure = atomgroup_to_structure(atoms)
+    reader = atoms.universe.trajectory
+    frames = reader.timeseries(asel=atoms, order="fac").astype(np.float64)
+    if len(frames) < 2:
+        raise MDGenError(f"a trajectory of {len(frames)} frame has no motion; give 2 frames or more, 64 for a window")
+    return _Given(atoms, structure, Peptide.from_structure(structure), frames, float(reader.dt), float(reader[0].time))
+
+
+def _places(given: _Given, residues: Collection[int]) -> list[int]:
+    """Places from 0, caps left out, of residue numbers."""
+    of_atom = given.atoms.resids
+    order: dict[int, int] = {}
+    for (residue, _), atom in sorted(given.peptide.heavy.items()):
+        order.setdefault(int(of_atom[atom]), residue)
+    from_zero = [k for k, t in enumerate(given.peptide.residue_types) if t not in ("ACE", "NME", "NH2")]
+    absent = [r for r in residues if order.get(int(r), -1) not in from_zero]
+    if absent:
+        there = [str(r) for r, k in sorted(order.items()) if k in from_zero]
+        raise MDGenError(
+            f"residue {absent[0]} is not an amino acid of {given.peptide.sequence}; its residue numbers are "
+            f"{', '.join(there)}"
+        )
+    return sorted({from_zero.index(order[int(r)]) for r in residues})
+
+
+def _check_count(name: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise MDGenError(f"{name} {value!r} must be a whole number of 1 or more; leave it out for the default")
+
+
+def _designed(task: Design, given: _Given, places: list[int], sequence: str, seed: int) -> Universe:
+    """A trajectory of the designed sequence on the given residues' motion."""
+    source = given.peptide
+    first = "ACE-" if source.residue_types[0] == "ACE" else ""
+    last = f"-{source.residue_types[-1]}" if source.residue_types[-1] in ("NME", "NH2") else ""
+    topology, positions = build_peptide(f"{first}{sequence}{last}")
+    structure = topology_to_structure(topology, positions / 10)
+    peptide = Peptide.from_structure(structure)
+    grafted = graft(source, given.frames, peptide, positions, free_residues(source, places))
+    sampler = task.bind(structure, places, given.interval)
+    sampler.generate_also(~grafted.known)
+    frames = sampler.sample_internal(grafted.internal, grafted.positions, [seed])[0]
+    return frames_to_universe(structure, frames, given.interval, given.first_time)

@@ -1,0 +1,91 @@
+"""One peptide's atoms as tokens and back, with the geometry of the user's own structure."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openmm_mdgen.geometry.internal import InternalCoordinates
+from openmm_mdgen.peptide import Peptide
+from openmm_mdgen.tasks.clashes import ClashRepair
+from openmm_mdgen.tokens import (
+    N_CHANNELS,
+    UNKNOWN,
+    Conditioning,
+    Normalization,
+    internal_to_channels,
+    internal_to_tokens,
+    sequence_to_indices,
+    tokens_to_internal,
+)
+
+
+class PeptideAtoms:
+    """The atoms of one peptide.
+
+    Parameters
+    ----------
+    peptide : Peptide
+    reference : ndarray (N, 3)
+        Å; where bond lengths, angles and hydrogen positions are taken from.
+    normalization : Normalization
+        Of the tokens.
+
+    Attributes
+    ----------
+    internal : InternalCoordinates
+    sequence : Tensor (L,)
+    exists : Tensor (L, C) of bool
+    """
+
+    def __init__(self, peptide: Peptide, reference: np.ndarray, normalization: Normalization) -> None:
+        self.peptide, self.normalization = peptide, normalization
+        self.internal = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms)
+        self.geometry = self.internal.geometry(torch.as_tensor(np.array(reference), dtype=torch.float64))
+        self.sequence = sequence_to_indices(peptide.residue_types)
+        self.exists = internal_to_channels(self.internal.exists)
+        self.mend = ClashRepair(self.internal, self.decode_internal)
+
+    @property
+    def heavy(self) -> Tensor:
+        """Indices of the heavy atoms."""
+        return self.internal.heavy_atoms
+
+    def encode(self, positions: Tensor) -> Tensor:
+        """Tokens (..., L, C) of positions (..., N, 3) in Å, float64."""
+        return self.normalized(self.internal.encode(positions))
+
+    def normalized(self, internal: Tensor) -> Tensor:
+        """Tokens (..., L, C) of internal coordinates (..., L, 16)."""
+        return internal_to_tokens(internal, self.internal.exists, self.normalization)
+
+    def decode_internal(self, internal: Tensor) -> Tensor:
+        """Positions (F, N, 3) in Å, not yet placed, of internal coordinates (F, L, 16)."""
+        return self.internal.decode(internal, self.geometry)
+
+    def decode(self, tokens: Tensor, seeds: list[int]) -> Tensor:
+        """Positions (B, T, N, 3) in Å of tokens (B, T, L, C), overlaps mended, not yet placed."""
+        internal = tokens_to_internal(tokens.double(), self.normalization)
+        frames = self.decode_internal(internal.flatten(0, 1)).unflatten(0, tokens.shape[:2])
+        return torch.stack([self.mend(*block)[1] for block in zip(internal, frames, seeds, strict=True)])
+
+    def conditioning(
+        self, given: Tensor, values: Tensor, interval: float, span: Tensor | None = None, *, identities: bool = True
+    ) -> Conditioning:
+        """What a network is told of windows with given (B, T, L) tokens of values (B, T, L, C)."""
+        n = len(given)
+        sequence = self.sequence if identities else torch.full_like(self.sequence, UNKNOWN)
+        return Conditioning(
+            sequence=sequence.expand(n, -1),
+            exists=self.exists.expand(n, -1, -1),
+            given=given,
+            values=values.float(),
+            interval=torch.full((n,), interval),
+            span=span,
+        )
+
+    def empty(self, n_windows: int, n_frames: int) -> tuple[Tensor, Tensor]:
+        """A mask (B, T, L) and tokens (B, T, L, C) of nothing given."""
+        shape = (n_windows, n_frames, len(self.sequence))
+        return torch.zeros(shape, dtype=torch.bool), torch.zeros(*shape, N_CHANNELS)

@@ -1,0 +1,126 @@
+"""What the tasks of a token network share: its weights, its range, and how it samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.network.velocity import VelocityNetwork
+from openmm_mdgen.peptide import Peptide
+from openmm_mdgen.sampler import integrate, noise
+from openmm_mdgen.tokens import N_CHANNELS, Conditioning, Normalization
+
+MAX_BATCH = 16_384  # frames times residues in one call of the network
+
+
+@dataclass(frozen=True)
+class SolverConfig:
+    """How noise becomes tokens, see `sampler.integrate`."""
+
+    solver: str = "euler"
+    n_steps: int = 10
+    warp: float = 1.0
+
+
+@dataclass(frozen=True)
+class PeptideModel:
+    """A network over tokens of peptides.
+
+    Attributes
+    ----------
+    network : VelocityNetwork
+    normalization : Normalization
+    name, content_hash : str
+        Which weights these are.
+    temperature : float
+        K, of the ensemble that the network learned.
+    intervals : (float, float)
+        ps between frames, smallest and largest trained.
+    lengths : (int, int)
+        Residues, fewest and most, caps left out.
+    solver : SolverConfig
+    """
+
+    network: VelocityNetwork
+    normalization: Normalization
+    name: str
+    content_hash: str
+    temperature: float | None
+    intervals: tuple[float, float]
+    lengths: tuple[int, int]
+    solver: SolverConfig = field(default_factory=SolverConfig)
+
+    @classmethod
+    def of(cls, model: PeptideModel, **changes: Any) -> Self:
+        """This task with the weights of another one."""
+        shared = {f.name: getattr(model, f.name) for f in fields(PeptideModel)}
+        return cls(**shared | changes)
+
+    @property
+    def device(self) -> str:
+        """Where the network runs, such as 'cpu'."""
+        return str(next(self.network.parameters()).device)
+
+    @property
+    def precision(self) -> str:
+        """'bfloat16' or 'float32': what the network multiplies in."""
+        return "bfloat16" if has_fast_bf16(torch.device(self.device)) else "float32"
+
+    def check(self, peptide: Peptide, interval: float) -> None:
+        """Raise `MDGenError` where the peptide or the interval is outside the model's range."""
+        (fewest, most), (shortest, longest) = self.lengths, self.intervals
+        if not fewest <= peptide.n_residues <= most:
+            raise MDGenError(
+                f"{peptide.sequence} has {peptide.n_residues} residues, outside model {self.name!r}'s range "
+                f"{fewest} to {most}; choose a shorter peptide, or train a model on your own MD (openmm-mdgen train)"
+            )
+        if not shortest * 0.999 <= interval <= longest * 1.001:
+            raise MDGenError(
+                f"an interval of {interval:g} ps is outside model {self.name!r}'s range {shortest:g} to "
+                f"{longest:g} ps; choose one inside it"
+            )
+
+    @torch.no_grad()
+    def sample(self, told: Conditioning, seeds: list[int]) -> Tensor:
+        """Tokens (B, T, L, C), on the CPU, of windows with this conditioning; an entry depends on its seed alone.
+
+        Given tokens come back as the network sees them fit: put the given values in their place.
+        """
+        size = max(1, MAX_BATCH // (told.given.shape[1] * told.given.shape[2]))
+        pieces = [
+            self._sample(Conditioning(*(None if x is None else x[k : k + size] for x in told)), seeds[k : k + size])  # type: ignore[arg-type]
+            for k in range(0, len(seeds), size)
+        ]
+        return torch.cat(pieces)
+
+    def _sample(self, told: Conditioning, seeds: list[int]) -> Tensor:
+        device, solver = torch.device(self.device), self.solver
+        shape = (*told.given.shape, N_CHANNELS)
+        x_0 = (noise(shape, seeds) * told.exists.unsqueeze(1)).to(device)
+        told = told.to(device)
+        with inference_precision(device):
+            x_1 = integrate(
+                lambda x, t: self.network(x, t, told).float(),
+                x_0,
+                solver=solver.solver,
+                n_steps=solver.n_steps,
+                warp=solver.warp,
+            )
+        return x_1.cpu()
+
+
+def inference_precision(device: torch.device) -> torch.autocast:
+    """bf16 where the hardware multiplies it fast, else float32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_fast_bf16(device))
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether this device multiplies bf16 faster than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return device.type == "cpu" and bool(supported())

@@ -1,0 +1,50 @@
+"""Trajectories from nothing but a sequence: the first window is drawn without a start, the rest goes on from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from openmm_mdgen.peptide import Structure
+from openmm_mdgen.tasks.interpolate import Interpolate
+from openmm_mdgen.tasks.model import PeptideModel
+from openmm_mdgen.tasks.propagator import block_seed
+from openmm_mdgen.tasks.simulate import Simulate
+
+
+@dataclass(frozen=True)
+class Unconditional(PeptideModel):
+    """The unconditional task of a network: `bind` it to a structure, whose conformation is not used.
+
+    Attributes
+    ----------
+    window : int
+        Frames of the first window at most; the rest is `PeptideModel`'s.
+    """
+
+    window: int = 64
+
+    def bind(self, structure: Structure, interval: float = 10.0) -> UnconditionalSampler:
+        """A sampler over these atoms, which give names, order, bond lengths, angles and hydrogens; no conformation."""
+        return UnconditionalSampler(self, structure, interval)
+
+
+class UnconditionalSampler:
+    """Trajectories of one peptide from no start."""
+
+    def __init__(self, task: Unconditional, structure: Structure, interval: float) -> None:
+        self._window = task.window
+        self._first = Interpolate.of(task, window=task.window).bind(structure, interval)
+        self._rest = Simulate.of(task, n_frames=task.window - 1).bind(structure, interval)
+
+    def sample(self, n_frames: int, seeds: Sequence[int]) -> np.ndarray:
+        """Trajectories (B, n_frames, N, 3) in Å, one for each seed, on the structure that was bound."""
+        frames = self._first.sample({}, min(self._window, n_frames), [block_seed(s, 0) for s in seeds])
+        parts, n, number = [frames], frames.shape[1], 0
+        while n < n_frames:
+            number += 1
+            parts.append(self._rest.next_blocks(parts[-1][:, -1], [block_seed(s, number) for s in seeds]))
+            n += parts[-1].shape[1]
+        return np.concatenate(parts, 1)[:, :n_frames]
