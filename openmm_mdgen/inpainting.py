@@ -33,8 +33,7 @@ class DesignResult:
     letters : str
         One-letter names of the columns.
     sequences : list of Ranked
-        (sequence, probability), the most probable first; positions are chosen one after the other, each given the ones
-        before it.
+        (sequence, probability), the most probable first; positions are independent of each other.
     universes : list of Universe
         One trajectory for each of ``sequences``, all atoms.
     """

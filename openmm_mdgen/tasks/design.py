@@ -1,7 +1,9 @@
 """Design: which residues fit the motion of the others, and how they move.
 
-The joint distribution is taken apart: first the identities given the motion, position by position, then the motion
-given the identities, which is inpainting.
+The joint distribution is taken apart: first the identities given the motion, each position by itself, then the motion
+given the identities, which is inpainting. Identities are guessed from the spans alone, that is from how the given
+residues lie to each other in every frame: told which residues those are, a network knows the peptides of a small
+training set again and answers from memory.
 """
 
 from __future__ import annotations
@@ -18,16 +20,10 @@ from openmm_mdgen.geometry.internal import INTERNAL, InternalCoordinates
 from openmm_mdgen.geometry.sidechains import CAPS, RESIDUES
 from openmm_mdgen.naming import ONE_LETTER
 from openmm_mdgen.peptide import Peptide, Structure
-from openmm_mdgen.spans import released_channels, spans
+from openmm_mdgen.spans import spans
 from openmm_mdgen.tasks.inpaint import Inpaint, free_residues
-from openmm_mdgen.tasks.model import inference_precision
-from openmm_mdgen.tokens import (
-    UNKNOWN,
-    Conditioning,
-    internal_to_channels,
-    internal_to_tokens,
-    sequence_to_indices,
-)
+from openmm_mdgen.tasks.model import MAX_BATCH, inference_precision
+from openmm_mdgen.tokens import N_CHANNELS, UNKNOWN, Conditioning
 
 _BACKBONE = ("omega", "phi", "psi", "N-CA", "CA-C", "C-N", "N-CA-C", "CA-C-N", "C-N-CA")
 LETTERS = "".join(ONE_LETTER[name] for name in RESIDUES)  # the order of probabilities
@@ -42,15 +38,7 @@ class Ranked(NamedTuple):
 
 @dataclass(frozen=True)
 class Design(Inpaint):
-    """The design task of a network: `probabilities` and `rank`; trajectories then come from `Inpaint`.
-
-    Attributes
-    ----------
-    beam : int
-        Sequences that are kept from position to position.
-    """
-
-    beam: int = 64
+    """The design task of a network: `read` gives probabilities and sequences; trajectories then come from `Inpaint`."""
 
     def read(self, structure: Structure, residues: Collection[int], frames: np.ndarray, interval: float) -> Guess:
         """What the given residues' motion says, from frames (T, N, 3) in Å.
@@ -76,50 +64,46 @@ class Guess:
         whole = torch.tensor([t not in CAPS for t in peptide.residue_types])
         self.places = (free & whole).nonzero().flatten().tolist()
         coordinates = InternalCoordinates(peptide.residue_types, peptide.heavy, {}, peptide.n_atoms)
-        internal = coordinates.encode(torch.as_tensor(np.array(frames), dtype=torch.float64))
-        values = internal_to_tokens(internal, coordinates.exists, task.normalization) * ~released_channels(free)
-        self._sequence = sequence_to_indices(peptide.residue_types)
+        span = spans(coordinates.encode(torch.as_tensor(np.array(frames), dtype=torch.float64)), free, whole).float()
         window = min(task.window, len(frames))
         starts = range(0, len(frames) - window + 1, window)
-        self._windows = Conditioning(
-            sequence=self._sequence.expand(len(starts), -1),
-            exists=internal_to_channels(coordinates.exists).expand(len(starts), -1, -1),
-            given=(~free).repeat(len(starts), window, 1),
-            values=torch.stack([values[k : k + window] for k in starts]).float(),
-            interval=torch.full((len(starts),), interval),
-            span=torch.stack([spans(internal, free, whole)[k : k + window] for k in starts]).float(),
+        shape = (len(starts), window, len(free))
+        self._told = Conditioning(
+            sequence=torch.full(shape[::2], UNKNOWN),
+            exists=torch.ones(len(starts), len(free), N_CHANNELS, dtype=torch.bool),
+            given=(~free).expand(shape),
+            values=torch.zeros(*shape, N_CHANNELS),
+            interval=torch.full(shape[:1], interval),
+            span=torch.stack([span[k : k + window] for k in starts]),
         )
 
     @torch.no_grad()
-    def logits(self, known: dict[int, int]) -> Tensor:
-        """Log probabilities (P, 20) of the designed places in turn, ``known`` identities of places told."""
-        network, device = self.task.network, torch.device(self.task.device)
-        sequence = self._sequence.clone()
-        for place in self.places:
-            sequence[place] = known.get(place, UNKNOWN)
-        told = self._windows._replace(sequence=sequence.expand(len(self._windows.sequence), -1))
-        with inference_precision(device):
-            found = network.identities(told.to(device)).cpu()
-        return found.log_softmax(-1).mean(0).log_softmax(-1)[self.places]
-
     def probabilities(self) -> np.ndarray:
-        """Probabilities (P, 20), each position by itself, in the order of `LETTERS`."""
-        return self.logits({}).exp().double().numpy()
+        """Probabilities (P, 20) of each designed position, in the order of `LETTERS`."""
+        network, device = self.task.network, torch.device(self.task.device)
+        size = max(1, MAX_BATCH // self._told.given[0].numel())
+        found = []
+        with inference_precision(device):
+            for k in range(0, len(self._told.given), size):
+                part = Conditioning(*(None if x is None else x[k : k + size] for x in self._told))  # type: ignore[arg-type]
+                found.append(network.identities(part.to(device)).cpu())
+        scores = torch.cat(found).log_softmax(-1).mean(0)
+        return scores[self.places].double().softmax(-1).numpy()
 
     def rank(self, n: int) -> list[Ranked]:
-        """The n most probable sequences, by beam search along the chain: each position given the ones before it."""
-        beam: list[tuple[dict[int, int], float]] = [({}, 0.0)]
-        for number, place in enumerate(self.places):
-            grown = []
-            for known, score in beam:
-                row = self.logits(known)[number].tolist()
-                grown += [({**known, place: k}, score + value) for k, value in enumerate(row)]
-            beam = sorted(grown, key=lambda item: -item[1])[: max(n, self.task.beam if place != self.places[-1] else n)]
-        return [Ranked(self._letters(known), float(np.exp(score))) for known, score in beam[:n]]
+        """The n most probable sequences."""
+        logs = np.log(self.probabilities())
+        beam: list[tuple[str, float]] = [("", 0.0)]
+        for row in logs:
+            grown = [(letters + LETTERS[k], score + value) for letters, score in beam for k, value in enumerate(row)]
+            beam = sorted(grown, key=lambda item: -item[1])[:n]  # exact, since positions are independent
+        return [Ranked(self._whole(letters), float(np.exp(score))) for letters, score in beam]
 
-    def _letters(self, known: dict[int, int]) -> str:
+    def _whole(self, letters: str) -> str:
+        """The sequence of the chain, caps left out, with these letters in the designed places."""
+        new = dict(zip(self.places, letters, strict=True))
         types = self.peptide.residue_types
-        return "".join(LETTERS[known[k]] if k in known else ONE_LETTER[t] for k, t in enumerate(types) if t not in CAPS)
+        return "".join(new.get(k, "") or ONE_LETTER[t] for k, t in enumerate(types) if t not in CAPS)
 
 
 class Graft(NamedTuple):

@@ -211,7 +211,8 @@ class Windows:
         given = (~free).unsqueeze(1).repeat(1, tokens.shape[1], 1)
         counts = channels & (free.unsqueeze(-1) | torch.stack([released_channels(f) for f in free]))
         counts = counts.unsqueeze(1).repeat(1, tokens.shape[1], 1, 1)
-        design = self._design(sequence, channels, given, told, interval, span, free, rng)
+        plain = Conditioning(sequence, channels, given, told, torch.full((len(free),), interval), span)
+        design = self._design(sequence, plain, free, rng)
         started = torch.from_numpy(rng.random(len(free)) < 0.5)
         told[started, 0], given[started, 0], counts[started, 0] = tokens[started, 0], True, False
         untold = torch.from_numpy(rng.random(len(free)) < self.config.untold)
@@ -226,31 +227,22 @@ class Windows:
         return Batch(tokens, counts, conditioning, design)
 
     @staticmethod
-    def _design(
-        sequence: Tensor,
-        channels: Tensor,
-        given: Tensor,
-        told: Tensor,
-        interval: float,
-        span: Tensor,
-        free: Tensor,
-        rng: np.random.Generator,
-    ) -> Design:
-        """Some of the free residues are asked for, from all frames or from the first."""
-        n_frames = given.shape[1] if rng.random() < 0.7 else 1
-        asked = free & torch.from_numpy(rng.random(free.shape) < 0.75)
-        told = told[:, :n_frames].clone()
-        untold = torch.from_numpy(rng.random(len(free)) < 0.3)  # of the given residues' torsions
-        told[untold] = 0.0
-        conditioning = Conditioning(
-            sequence=torch.where(asked, UNKNOWN, sequence),
-            exists=channels,
-            given=given[:, :n_frames].clone(),
-            values=told,
-            interval=torch.full((len(free),), interval),
-            span=span[:, :n_frames],
+    def _design(sequence: Tensor, conditioning: Conditioning, free: Tensor, rng: np.random.Generator) -> Design:
+        """Free residues' identities are asked for, from all frames, some or the first.
+
+        Only spans are told: from the identities or torsions of the given residues a network would know the peptides of
+        its training set again, and answer from memory.
+        """
+        n_frames = int(rng.choice([1, 8, conditioning.given.shape[1]], p=[0.2, 0.2, 0.6]))
+        told = Conditioning(
+            sequence=torch.full_like(sequence, UNKNOWN),
+            exists=conditioning.exists,
+            given=conditioning.given[:, :n_frames].clone(),
+            values=torch.zeros_like(conditioning.values[:, :n_frames]),
+            interval=conditioning.interval,
+            span=None if conditioning.span is None else conditioning.span[:, :n_frames],
         )
-        return Design(sequence, asked, conditioning)
+        return Design(sequence, free & (sequence < N_IDENTITIES), told)
 
     def _draw_given(self, n_frames: int, rng: np.random.Generator) -> np.ndarray:
         c, given = self.config, np.zeros(n_frames, dtype=bool)
