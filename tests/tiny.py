@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from MDAnalysis import Universe
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from openmm_mdgen.checkpoint import load_task
-from openmm_mdgen.geometry.internal import InternalCoordinates
+from openmm_mdgen.geometry.internal import OMEGA, TORSIONS, InternalCoordinates
+from openmm_mdgen.memory import frames_to_universe
 from openmm_mdgen.peptide import Peptide, Structure
 from openmm_mdgen.structures import load_structure
 from openmm_mdgen.tasks.simulate import Simulate
@@ -79,6 +81,32 @@ def center_volumes(
 
 
 @cache
+def moving(name: str, n_frames: int = 8, seed: int = 0) -> np.ndarray:
+    """Frames (T, N, 3) in Å of a committed peptide whose torsions wander and which turns and moves as a whole."""
+    coordinates, start, rng = internal(name), positions(name), np.random.default_rng(seed)
+    steps = torch.from_numpy(rng.normal(0, 0.15, (n_frames, len(coordinates.residue_types), len(TORSIONS))))
+    values = coordinates.encode(start).repeat(n_frames, 1, 1)
+    values[..., OMEGA + 1 : len(TORSIONS)] += steps.cumsum(0)[..., OMEGA + 1 :]
+    values[..., len(TORSIONS) :] += torch.from_numpy(rng.normal(0, 0.02, values[..., len(TORSIONS) :].shape))
+    frames = coordinates.decode(values, coordinates.geometry(start)).numpy()
+    motions = [random_motion(1000 * seed + k) for k in range(n_frames)]
+    return np.stack([x @ rotation + shift for x, (rotation, shift) in zip(frames, motions, strict=True)])
+
+
+def moving_universe(name: str, n_frames: int = 8, seed: int = 0, first_time: float = 10.0) -> Universe:
+    """The same as a Universe, a frame every 10 ps."""
+    return frames_to_universe(structure(name), moving(name, n_frames, seed), 10.0, first_time)
+
+
+def c_n_lengths(frames: np.ndarray, source: Structure) -> np.ndarray:
+    """Lengths (..., L - 1) in Å of the bonds between residues in frames (..., N, 3)."""
+    peptide = Peptide.from_structure(source)
+    pairs = [(peptide.heavy[k, "C"], peptide.heavy[k + 1, "N"]) for k in range(len(peptide.residue_types) - 1)]
+    c, n = np.array(pairs).T
+    return np.linalg.norm(frames[..., c, :] - frames[..., n, :], axis=-1)
+
+
+@cache
 def simulate_task() -> Simulate:
     """The tiny network that simulates."""
     return load_task(DATA / "tiny.safetensors", "cpu")
@@ -88,3 +116,9 @@ def simulate_task() -> Simulate:
 def upsample_task() -> Upsample:
     """The tiny network that upsamples."""
     return load_task(DATA / "tiny-upsample.safetensors", "cpu")
+
+
+@cache
+def inpaint_task() -> Simulate:
+    """The tiny network that has what inpainting and design need."""
+    return load_task(DATA / "tiny-inpaint.safetensors", "cpu")

@@ -1,4 +1,4 @@
-"""Write the small files of this folder: two peptides, a little MD of alanine dipeptide, and two untrained networks.
+"""Write the small files of this folder: two peptides, a little MD of alanine dipeptide, and three untrained networks.
 
 The peptides hold the residue types that the others here lack. The networks have random weights but plausible scales, so
 that real code paths give frames that look like a peptide's, in milliseconds.
@@ -7,6 +7,7 @@ that real code paths give frames that look like a peptide's, in milliseconds.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import openmm as mm
@@ -59,16 +60,16 @@ def random_network(config: VelocityConfig, seed: int) -> VelocityNetwork:
 
 
 def write_networks() -> None:
-    """``tiny.safetensors`` simulates, ``tiny-upsample.safetensors`` upsamples."""
+    """``tiny`` simulates, ``tiny-inpaint`` inpaints and designs too, ``tiny-upsample`` upsamples."""
     config = VelocityConfig(width=16, depth=1, heads=2)
     mean = torch.tensor([0.0, -1.0, *(0.0,) * 12, *LENGTHS, *ANGLES])
     std = torch.tensor([0.15, 0.02, *(math.sqrt(0.5),) * 12, *(0.03,) * 3, *(0.05,) * 6])
-    save_weights(
-        FOLDER / "tiny.safetensors",
-        Weights(
-            config, random_network(config, 0).state_dict(), {"mean": mean, "std": std}, name="tiny", lengths=(1, 6)
-        ),
-    )
+    tables = {"mean": mean, "std": std}
+    weights = Weights(config, random_network(config, 0).state_dict(), tables, name="tiny", lengths=(1, 6))
+    save_weights(FOLDER / "tiny.safetensors", weights)
+    config = replace(config, inpaints=True)
+    weights = Weights(config, random_network(config, 2).state_dict(), tables, name="tiny-inpaint", lengths=(1, 6))
+    save_weights(FOLDER / "tiny-inpaint.safetensors", weights)
     config = VelocityConfig(width=16, depth=1, heads=2, channels=N_GAP_CHANNELS, given_channels=N_TOLD)
     scales = torch.tensor([*(0.2,) * 7, *(0.03,) * 3, *(0.05,) * 6])
     save_weights(
