@@ -17,7 +17,9 @@ from torch import Tensor
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.gap_tokens import GapScales
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
+from openmm_mdgen.peptide import Structure
 from openmm_mdgen.published_file import is_published, load_published
+from openmm_mdgen.tasks.interpolate import Interpolate
 from openmm_mdgen.tasks.model import PeptideModel
 from openmm_mdgen.tasks.simulate import Simulate
 from openmm_mdgen.tasks.upsample import Upsample
@@ -224,10 +226,18 @@ def load_task_for(task: type[_Task], model: Any, device: str | None = None, **ch
     if not isinstance(loaded, PeptideModel):
         name = getattr(loaded, "name", type(loaded).__name__)
         raise MDGenError(
-            f"model {name!r} cannot {task.__name__.lower()}; choose 'peptide' or weights that were trained "
-            "with --task simulate"
+            f"model {name!r} cannot {task.__name__.lower()}; choose 'peptide' or weights that were trained with "
+            "--task simulate"
         )
     return task.of(loaded, **changes)
+
+
+def bind_paths(model: Any, structure: Structure, interval: float, device: str | None = None) -> Any:
+    """A sampler of paths over a structure's atoms, see `InterpolateSampler`; published checkpoints included."""
+    loaded = load_task(model, device)
+    if hasattr(loaded, "bind_paths"):
+        return loaded.bind_paths(structure, interval)
+    return load_task_for(Interpolate, loaded).bind(structure, interval)
 
 
 def _named(name: str, device: str | None) -> Any:

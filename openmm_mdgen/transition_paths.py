@@ -10,12 +10,11 @@ import numpy as np
 from MDAnalysis import AtomGroup, Universe
 
 from openmm_mdgen.build import build_peptide
-from openmm_mdgen.checkpoint import load_task_for
+from openmm_mdgen.checkpoint import bind_paths, load_task_for
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.memory import frames_to_universe
 from openmm_mdgen.peptide import Peptide, Structure
 from openmm_mdgen.structures import Source, load_structure, topology_to_structure
-from openmm_mdgen.tasks.interpolate import Interpolate
 from openmm_mdgen.tasks.propagator import block_seed
 from openmm_mdgen.tasks.unconditional import Unconditional
 
@@ -75,7 +74,7 @@ def interpolate(
     peptide = Peptide.from_structure(first)
     for k, structure in structures.items():
         _check_same(first, peptide, structure, k * interval)
-    sampler = load_task_for(Interpolate, model, device).bind(first, interval)
+    sampler = bind_paths(model, first, interval, device)
     seeds = [block_seed(seed, 0, path) for path in range(n_paths)]
     paths = sampler.sample({k: s.positions for k, s in structures.items()}, n_frames, seeds)
     atoms = _atoms(next(iter(sources.values())), first)

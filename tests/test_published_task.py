@@ -163,3 +163,18 @@ def test_what_a_checkpoint_cannot_do(structure: Structure, call, message: str) -
 def test_caps(alanine: app.PDBFile) -> None:
     with pytest.raises(MDGenError, match="caps ACE, NME"):
         make_task(n_positions=0).bind(topology_to_structure(alanine.topology, alanine.positions), 10.0)
+
+
+def test_paths_between_two_structures(structure: Structure) -> None:
+    settings = replace(SIMULATION, tokens=PublishedTokens(key_frames="ends", given="ends"))
+    sampler = make_task(settings, n_given=28, key_frames="ends").bind_paths(structure, 10.0)
+    end = structure.positions + np.random.default_rng(0).normal(0, 0.05, structure.positions.shape)
+    paths = sampler.sample({0: structure.positions, 5: end}, 6, [1, 2])
+    assert paths.shape == (2, 6, *end.shape) and np.isfinite(paths).all()
+    assert (paths[:, 0] == structure.positions).all() and (paths[:, -1] == end).all()
+    assert np.abs(paths[0, 2] - paths[1, 2]).max() > 0.1
+    np.testing.assert_allclose(sampler.sample({0: structure.positions, 5: end}, 6, [2])[0], paths[1], atol=1e-4)
+    with pytest.raises(MDGenError, match=r"paths of 6 frames \(50 ps\) with both ends given, and no others"):
+        sampler.sample({0: structure.positions, 3: end}, 6, [1])
+    with pytest.raises(MDGenError, match="was trained for simulation, not for interpolation"):
+        make_task().bind_paths(structure, 10.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -132,6 +132,20 @@ class PublishedTask:
             )
         return PublishedGapFiller(self.network, self.settings, self._atoms(structure, interval, None))
 
+    def bind_paths(self, structure: Structure, interval: float) -> PublishedPathSampler:
+        """A sampler of paths between two structures.
+
+        Raises
+        ------
+        MDGenError
+            If the checkpoint is not one of interpolation, or for another interval or number of residues.
+        """
+        if self.settings.tokens.given != "ends":
+            raise MDGenError(
+                f"{self.name} was trained for {self.purpose}, not for interpolation; choose an interpolation checkpoint"
+            )
+        return PublishedPathSampler(self.network, self.settings, self._atoms(structure, interval, None), self.name)
+
     @property
     def purpose(self) -> str:
         """What the checkpoint was trained for."""
@@ -206,6 +220,44 @@ class PublishedGapFiller:
         keys = key_frames[:-1, None].repeat(self._factor + 1, axis=1)
         keys[:, -1] = key_frames[1:]
         return self._sampler(keys, seeds)[:, 1:-1]
+
+
+class PublishedPathSampler:
+    """Paths between two structures, as `InterpolateSampler`; a window of the trained length, with both ends given.
+
+    Parameters
+    ----------
+    network : PublishedNetwork
+    settings : PublishedSettings
+    atoms : PublishedAtoms
+    name : str
+    """
+
+    def __init__(
+        self, network: PublishedNetwork, settings: PublishedSettings, atoms: PublishedAtoms, name: str
+    ) -> None:
+        self.name, self.n_frames, self.interval = name, settings.n_frames, settings.interval
+        self._sampler = _Sampler(network, settings, atoms)
+
+    def sample(self, keys: Mapping[int, np.ndarray], n_frames: int, seeds: Sequence[int]) -> np.ndarray:
+        """keys (N, 3) Å by frame, one seed per path -> (B, n_frames, N, 3) Å; the keys are in it exactly.
+
+        Raises
+        ------
+        MDGenError
+            For another number of frames, or key frames elsewhere than at both ends.
+        """
+        if n_frames != self.n_frames or set(keys) != {0, n_frames - 1}:
+            raise MDGenError(
+                f"{self.name} makes paths of {self.n_frames} frames ({(self.n_frames - 1) * self.interval:g} ps) with "
+                f"both ends given, and no others; {n_frames} frames and {len(keys)} key frames were asked for"
+            )
+        start, end = (np.asarray(keys[k], dtype=np.float64) for k in (0, n_frames - 1))
+        given = np.repeat(start[None, None], len(seeds), axis=0).repeat(n_frames, axis=1)
+        given[:, -1] = end
+        out = self._sampler(given, seeds)
+        out[:, 0], out[:, -1] = start, end
+        return out
 
 
 class _Sampler:
