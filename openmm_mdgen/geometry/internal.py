@@ -109,6 +109,10 @@ class InternalCoordinates:
     ----------
     exists : Tensor (L, 16) of bool
         Which of `INTERNAL` each residue has.
+    hydrogens : dict of int to int
+        As given.
+    carbons : frozenset of int
+        Which of the heavy atoms are carbon.
 
     Examples
     --------
@@ -125,6 +129,8 @@ class InternalCoordinates:
     ) -> None:
         self.residue_types = tuple(residue_types)
         self.n_atoms = n_atoms
+        self.hydrogens = dict(hydrogens)
+        self.carbons = frozenset(i for (_, name), i in heavy.items() if name.startswith("C"))
         self._atoms = [
             {("CA" if name == "CH3" else name): i for (r, name), i in heavy.items() if r == residue}
             for residue in range(len(self.residue_types))
