@@ -9,7 +9,7 @@ import click
 from openmm_mdgen.cli.quantities import time_to_text
 from openmm_mdgen.errors import MDGenError
 
-_HEADER = ("model", "task", "residues", "intervals", "temperature", "content")
+_HEADER = ("model", "tasks", "residues", "intervals", "temperature", "content")
 
 
 @click.command("models", context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,7 +34,7 @@ def _row(name: str) -> tuple[str, ...]:
     temperature = getattr(task, "temperature", None)
     return (
         name,
-        "upsample" if hasattr(task, "bind_gaps") else "simulate",
+        ", ".join(getattr(task, "tasks", ("upsample" if hasattr(task, "bind_gaps") else "simulate",))),
         "any" if lengths is None else f"{lengths[0]} to {lengths[1]}",
         "any" if intervals is None else " to ".join(time_to_text(time) for time in intervals),
         "-" if temperature is None else f"{temperature:g} K",

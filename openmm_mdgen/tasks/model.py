@@ -61,6 +61,12 @@ class PeptideModel:
         return cls(**shared | changes)
 
     @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks that the weights can do."""
+        always = ("simulate", "interpolate", "unconditional")
+        return (*always, "inpaint", "design") if self.network.config.inpaints else always
+
+    @property
     def device(self) -> str:
         """Where the network runs, such as 'cpu'."""
         return str(next(self.network.parameters()).device)
