@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from MDAnalysis import AtomGroup, Universe
 from openmm_mdgen.build import build_peptide
 from openmm_mdgen.checkpoint import load_task_for
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.geometry.sidechains import CAPS
 from openmm_mdgen.memory import frames_to_universe
 from openmm_mdgen.peptide import Peptide, Structure
 from openmm_mdgen.structures import atomgroup_to_structure, topology_to_structure
@@ -27,7 +28,7 @@ class DesignResult:
     Attributes
     ----------
     residues : tuple of int
-        Residue numbers that were designed.
+        Residue numbers that were designed, along the chain.
     probabilities : ndarray (P, 20)
         Of every designed position by itself; columns in the order of ``letters``.
     letters : str
@@ -88,8 +89,7 @@ def inpaint(
     _check_count("n_samples", n_samples)
     given = _read(trajectory)
     task = load_task_for(Inpaint, model, device, told=told)
-    places = _places(given, residues)
-    sampler = task.bind(given.structure, places, given.interval)
+    sampler = task.bind(given.structure, _places(given, residues).values(), given.interval)
     found = sampler.sample(given.frames, [block_seed(seed, 0, k) for k in range(n_samples)])
     return [frames_to_universe(trajectory, frames, given.interval, given.first_time) for frames in found]
 
@@ -131,15 +131,18 @@ def design(
     """
     _check_count("n_sequences", n_sequences)
     given = _read(trajectory)
+    if given.peptide.residue_types[-1] == "NH2":
+        raise MDGenError("a peptide with an NH2 cap cannot be designed: none can be built; cap it with NME instead")
     task = load_task_for(Design, model, device)
-    places = _places(given, residues)
-    possible = len(LETTERS) ** len(set(places))
+    numbers = _places(given, residues)
+    places = list(numbers.values())
+    possible = len(LETTERS) ** len(places)
     if n_sequences > possible:
         raise MDGenError(f"n_sequences {n_sequences} is above the {possible} sequences that there are; ask for fewer")
     guess = task.read(given.structure, places, given.frames, given.interval)
     ranked = guess.rank(n_sequences)
     universes = [_designed(task, given, places, r.sequence, block_seed(seed, 0, k)) for k, r in enumerate(ranked)]
-    return DesignResult(tuple(residues), guess.probabilities(), LETTERS, ranked, universes)
+    return DesignResult(tuple(numbers), guess.probabilities(), LETTERS, ranked, universes)
 
 
 @dataclass(frozen=True)
@@ -160,27 +163,33 @@ def _read(trajectory: Universe | AtomGroup) -> _Given:
     atoms = trajectory.atoms
     structure = atomgroup_to_structure(atoms)
     reader = atoms.universe.trajectory
+    current = reader.frame
     frames = reader.timeseries(asel=atoms, order="fac").astype(np.float64)
+    first_time = float(reader[0].time)
+    reader[current]
     if len(frames) < 2:
         raise MDGenError(f"a trajectory of {len(frames)} frame has no motion; give 2 frames or more, 64 for a window")
-    return _Given(atoms, structure, Peptide.from_structure(structure), frames, float(reader.dt), float(reader[0].time))
+    structure = replace(structure, positions=frames[0])  # whichever frame the user looks at
+    return _Given(atoms, structure, Peptide.from_structure(structure), frames, float(reader.dt), first_time)
 
 
-def _places(given: _Given, residues: Collection[int]) -> list[int]:
-    """Places from 0, caps left out, of residue numbers."""
+def _places(given: _Given, residues: Collection[int]) -> dict[int, int]:
+    """Places from 0, caps left out, of residue numbers, along the chain."""
+    if isinstance(residues, str) or not isinstance(residues, Collection):
+        raise MDGenError(f"residues {residues!r} are no collection of residue numbers; give for example [2, 3]")
     of_atom = given.atoms.resids
     order: dict[int, int] = {}
     for (residue, _), atom in sorted(given.peptide.heavy.items()):
         order.setdefault(int(of_atom[atom]), residue)
-    from_zero = [k for k, t in enumerate(given.peptide.residue_types) if t not in ("ACE", "NME", "NH2")]
-    absent = [r for r in residues if order.get(int(r), -1) not in from_zero]
+    from_zero = [k for k, t in enumerate(given.peptide.residue_types) if t not in CAPS]
+    place = {number: from_zero.index(k) for number, k in order.items() if k in from_zero}
+    absent = [r for r in residues if r not in place]
     if absent:
-        there = [str(r) for r, k in sorted(order.items()) if k in from_zero]
         raise MDGenError(
             f"residue {absent[0]} is not an amino acid of {given.peptide.sequence}; its residue numbers are "
-            f"{', '.join(there)}"
+            f"{', '.join(map(str, sorted(place)))}"
         )
-    return sorted({from_zero.index(order[int(r)]) for r in residues})
+    return {number: place[number] for number in sorted(set(map(int, residues)), key=place.__getitem__)}
 
 
 def _check_count(name: str, value: int) -> None:
@@ -192,7 +201,7 @@ def _designed(task: Design, given: _Given, places: list[int], sequence: str, see
     """A trajectory of the designed sequence on the given residues' motion."""
     source = given.peptide
     first = "ACE-" if source.residue_types[0] == "ACE" else ""
-    last = f"-{source.residue_types[-1]}" if source.residue_types[-1] in ("NME", "NH2") else ""
+    last = "-NME" if source.residue_types[-1] == "NME" else ""
     topology, positions = build_peptide(f"{first}{sequence}{last}")
     structure = topology_to_structure(topology, positions / 10)
     peptide = Peptide.from_structure(structure)

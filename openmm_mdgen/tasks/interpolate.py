@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -55,16 +55,26 @@ class Interpolate(PeptideModel):
         MDGenError
             If the time span is too long.
         """
-        if n_frames <= self.window and (n_frames - 1) * interval <= self.longest * 1.001:
-            return []
-        factor = min(_COARSER, int(self.intervals[1] / interval * 1.001))
-        if factor < _LEAST or (n_frames - 1) * interval > self.longest * 1.001:
-            most = self.longest if factor >= _LEAST else (self.window - 1) * interval
+        span = (n_frames - 1) * interval
+        factors = self._factors(n_frames, interval) if span <= self.longest * 1.001 else None
+        if factors is None:
+            fits = self._factors(int(self.longest / interval) + 1, interval) is not None
+            most = self.longest if fits else (self.window - 1) * interval
             raise MDGenError(
-                f"a path of {(n_frames - 1) * interval:g} ps is too long for model {self.name!r}, which reaches "
-                f"{most:g} ps at an interval of {interval:g} ps; shorten the time, or join paths at a key frame"
+                f"a path of {span:g} ps is too long for model {self.name!r}, which reaches {most:g} ps at an interval "
+                f"of {interval:g} ps; shorten the time, or join paths at a key frame"
             )
-        return [*self.plan(-(-(n_frames - 1) // factor) + 1, factor * interval), factor]
+        return factors
+
+    def _factors(self, n_frames: int, interval: float) -> list[int] | None:
+        """The plan with the fewest passes that end within one window, none where there is no such plan."""
+        if n_frames <= self.window:
+            return []
+        for factor in range(min(_COARSER, int(self.intervals[1] / interval * 1.001)), _LEAST - 1, -1):
+            coarser = self._factors(-(-(n_frames - 1) // factor) + 1, factor * interval)
+            if coarser is not None:
+                return [*coarser, factor]
+        return None
 
 
 class InterpolateSampler:
@@ -113,11 +123,18 @@ class InterpolateSampler:
         for level, factor in enumerate(factors):
             scale //= factor
             exact = {min(n[level + 1] - 1, round(k / scale)): x for k, x in keys.items()}
-            path = self._filled(path, exact, n[level + 1], factor, interval * scale, seeds)
+            path = self._filled(path, exact, n[level + 1], factor, interval * scale, seeds, level)
         return path
 
     def _filled(
-        self, coarse: Tensor, keys: dict[int, Tensor], n_frames: int, factor: int, interval: float, seeds: list[int]
+        self,
+        coarse: Tensor,
+        keys: dict[int, Tensor],
+        n_frames: int,
+        factor: int,
+        interval: float,
+        seeds: list[int],
+        level: int,
     ) -> Tensor:
         """Tokens of the finer path through the coarse one; coarse frames that a key frame is near give way to it."""
         known: dict[int, Tensor] = {}
@@ -125,14 +142,12 @@ class InterpolateSampler:
             if k * factor < n_frames and not any(0 < abs(key - k * factor) < factor for key in keys):
                 known[k * factor] = coarse[:, k]
         known |= {k: x.expand(len(seeds), -1, -1) for k, x in keys.items()}
-        per_window = (self.task.window - 1) // factor * factor
         path = coarse.new_zeros(len(seeds), n_frames, *coarse.shape[2:])
-        for number, first in enumerate(range(0, max(n_frames - 1, 1), per_window)):
-            last = min(first + per_window, n_frames - 1)
+        for number, (first, last) in enumerate(_windows(known, n_frames, self.task.window)):
             inside = {k - first: x for k, x in known.items() if first <= k <= last}
             if first:
                 inside[0] = path[:, first]
-            window_seeds = [block_seed(seed, number) for seed in seeds]
+            window_seeds = [block_seed(seed, number, level) for seed in seeds]
             path[:, first : last + 1] = self._window([inside], last - first + 1, interval, window_seeds)
         return path
 
@@ -156,6 +171,16 @@ class InterpolateSampler:
             share = torch.linspace(0, 1, b - a + 1, dtype=torch.float64)
             out[:, a : b + 1] = _between(frames[:, a : b + 1], keys[a], keys[b], share, self.atoms.heavy)
         return out
+
+
+def _windows(known: Collection[int], n_frames: int, most: int) -> Iterator[tuple[int, int]]:
+    """First and last frame of windows of at most ``most`` frames; each but the last ends at a known frame."""
+    first = 0
+    while first < n_frames - 1:
+        reach = min(first + most, n_frames) - 1
+        last = reach if reach == n_frames - 1 else max(k for k in known if k <= reach)
+        yield first, last
+        first = last
 
 
 def _laid(frames: Tensor, target: Tensor, heavy: Tensor) -> Tensor:

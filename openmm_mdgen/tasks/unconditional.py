@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ class UnconditionalSampler:
 
     def __init__(self, task: Unconditional, structure: Structure, interval: float) -> None:
         self._window = task.window
-        self._first = Interpolate.of(task, window=task.window).bind(structure, interval)
+        self._first = Interpolate.of(task, window=task.window, longest=math.inf).bind(structure, interval)
         self._rest = Simulate.of(task, n_frames=task.window - 1).bind(structure, interval)
 
     def sample(self, n_frames: int, seeds: Sequence[int]) -> np.ndarray:
