@@ -1,6 +1,7 @@
 """Training: the cache, the windows, and runs that are deterministic, resumable and learn something."""
 
 import csv
+import json
 import os
 import random
 import shutil
@@ -10,6 +11,7 @@ import sys
 import time
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import MDAnalysis as mda
 import numpy as np
@@ -24,7 +26,7 @@ from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.gap_tokens import GapScales
 from openmm_mdgen.network.velocity import VelocityConfig
 from openmm_mdgen.tokens import N_CHANNELS, Normalization, tokens_to_internal
-from openmm_mdgen.train.cache import Cache, build_cache
+from openmm_mdgen.train.cache import Cache, build_cache, check_source
 from openmm_mdgen.train.flow import build_optimizers, rate_factor, update_average
 from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_scales
 from openmm_mdgen.train.run import TrainConfig, train
@@ -94,6 +96,62 @@ def test_trajectory_without_its_topology(tmp_path):
     shutil.copy(MD / "fine.xtc", tmp_path / "bad")
     with pytest.warns(MDGenWarning, match=r"bad/fine.xtc left out: no topology beside it has its atoms"):
         assert len(build_cache([tmp_path], tmp_path / "out").segments) == 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # MDAnalysis' half-opened reader
+def test_trajectories_that_cannot_be_used_are_left_out(tmp_path):
+    """One is no peptide, one is no trajectory; the good one is in the cache."""
+    shutil.copytree(MD, tmp_path / "good")
+    for name in ("water", "damaged"):
+        (tmp_path / name).mkdir()
+    shutil.copy(MD / "coarse.xtc", tmp_path / "water")
+    text = (MD / "topology.pdb").read_text()
+    (tmp_path / "water" / "topology.pdb").write_text(text.replace("ALA", "HOH"))
+    shutil.copy(MD / "topology.pdb", tmp_path / "damaged")
+    (tmp_path / "damaged" / "coarse.xtc").write_bytes((MD / "coarse.xtc").read_bytes()[100:500])
+    with pytest.warns(MDGenWarning) as told:
+        found = build_cache([tmp_path], tmp_path / "out")
+    messages = sorted(str(w.message) for w in told if w.category is MDGenWarning)
+    assert len(found.segments) == 2 and all("good" in s.name for s in found.segments)
+    assert [m.startswith(str(tmp_path / n)) for m, n in zip(messages, ("damaged", "water"), strict=True)] == [True] * 2
+    assert "HOH" in messages[1] and all("coarse.xtc left out: " in m and "\n" not in m for m in messages)
+    with pytest.warns(MDGenWarning), pytest.raises(MDGenError, match=r"no peptide trajectories found under .*water"):
+        build_cache([tmp_path / "water"], tmp_path / "none")
+
+
+def test_a_cache_of_other_data_is_refused(tmp_path, monkeypatch):
+    shutil.copytree(MD, tmp_path / "md")
+    built = tmp_path / "cache"
+    build_cache([tmp_path / "md"], built, stride=2)
+    monkeypatch.chdir(tmp_path)
+    check_source(built, [Path("md")], stride=2)  # the same folder, called otherwise
+    remedy = "; delete it to have it made anew, or name another folder with -o"
+    with pytest.raises(MDGenError, match=rf"cache was built with stride 2, not 1{remedy}"):
+        check_source(built, [tmp_path / "md"])
+    with pytest.raises(MDGenError, match=rf"cache was built from .*/md, not .*/md, {MD}{remedy}"):
+        check_source(built, [tmp_path / "md", MD], stride=2)
+    changes = {
+        "fine.xtc was changed": lambda: os.utime(tmp_path / "md" / "fine.xtc", (1, 1)),
+        "another.xtc was added": lambda: shutil.copy(MD / "fine.xtc", tmp_path / "md" / "another.xtc"),
+        "topology.pdb was changed": lambda: (tmp_path / "md" / "topology.pdb").write_text("other"),
+        "coarse.xtc was removed": lambda: (tmp_path / "md" / "coarse.xtc").unlink(),
+    }
+    for message, change in changes.items():
+        shutil.rmtree(tmp_path / "md")
+        shutil.copytree(MD, tmp_path / "md")
+        check_source(built, [tmp_path / "md"], stride=2)  # copies keep the time of change
+        change()
+        with pytest.raises(MDGenError, match=rf"md/{message} after token cache .*cache was built{remedy}"):
+            check_source(built, [tmp_path / "md"], stride=2)
+
+
+def test_a_cache_that_does_not_say_what_it_was_built_from(tmp_path):
+    build_cache([MD], tmp_path)
+    index = json.loads((tmp_path / "index.json").read_text())
+    assert index.pop("source")["folders"] == [str(MD)]
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    check_source(tmp_path, [tmp_path], stride=7)
+    assert len(Cache(tmp_path).segments) == 2
 
 
 def test_nothing_to_read(tmp_path):
@@ -314,6 +372,13 @@ def test_a_cache_that_was_not_finished_is_made_anew(tmp_path):
     (tmp_path / "cache" / "train" / "internal.npy").write_bytes(b"half")
     (tmp_path / "cache" / "train" / "index.json.tmp").write_text("{")
     assert run(tmp_path, replace(CONFIG, n_steps=1))
+
+
+def test_a_run_of_other_data_is_refused(finished):
+    before = (finished / "model.safetensors").read_bytes()
+    with pytest.raises(MDGenError, match=r"cache/train was built with stride 1, not 2; delete it"):
+        run(finished, stride=2)
+    assert (finished / "model.safetensors").read_bytes() == before
 
 
 # command line ----------------------------------------------------------------------------------------------------

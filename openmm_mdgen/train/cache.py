@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,9 +20,14 @@ from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.geometry.internal import INTERNAL
 from openmm_mdgen.geometry.sidechains import CAPS
 
+if TYPE_CHECKING:
+    import MDAnalysis as mda
+
 TOPOLOGIES = (".pdb", ".gro", ".psf", ".prmtop", ".parm7", ".top", ".tpr", ".pdbx", ".cif")
 TRAJECTORIES = (".xtc", ".dcd", ".trr", ".nc", ".ncdf", ".h5md", ".crd", ".trj", ".mdcrd")
 VERSION = 1
+
+_Read = tuple[np.ndarray, tuple[str, ...], tuple[tuple[bool, ...], ...], float]  # values, residues, exists, ps
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class Cache:
 def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache:
     """Read every trajectory under ``folders`` and write a cache.
 
+    A trajectory that cannot be read, or that is of no peptide, is left out with a `MDGenWarning`.
+
     Parameters
     ----------
     folders : sequence of Path
@@ -75,11 +83,16 @@ def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache
     ------
     MDGenError
         When nothing can be read.
+
+    Examples
+    --------
+    >>> cache = build_cache([Path("md")], Path("run/cache"))
+    >>> cache.frames(cache.segments[0]).shape
     """
     from tqdm import tqdm
 
     out.mkdir(parents=True, exist_ok=True)
-    segments, arrays, row = [], [], 0
+    segments, arrays, row, source = [], [], 0, _source(folders, stride)
     for topology, trajectory in tqdm(list(_find(folders)), desc="reading MD", unit="file"):
         read = _read(topology, trajectory, stride)
         if read is None:
@@ -95,9 +108,41 @@ def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache
         )
     np.save(out / "internal.npy", np.concatenate(arrays))
     partial = out / "index.json.tmp"
-    partial.write_text(json.dumps({"version": VERSION, "segments": [asdict(s) for s in segments]}))
+    index = {"version": VERSION, "source": source, "segments": [asdict(s) for s in segments]}
+    partial.write_text(json.dumps(index))
     partial.replace(out / "index.json")  # last, since a cache counts as whole once this is there
     return Cache(out)
+
+
+def check_source(cache: Path, folders: Sequence[Path], *, stride: int = 1) -> None:
+    """Raise `MDGenError` where a cache was built from other folders, other files in them, or with another stride.
+
+    A cache that does not say what it was built from, as early ones, is taken as it is.
+    """
+    found = json.loads((cache / "index.json").read_text()).get("source")
+    if found is None or found == (wanted := _source(folders, stride)):
+        return
+    remedy = "delete it to have it made anew, or name another folder with -o"
+    if found["stride"] != stride:
+        raise MDGenError(f"token cache {cache} was built with stride {found['stride']}, not {stride}; {remedy}")
+    if found["folders"] != wanted["folders"]:
+        was, now = (", ".join(x["folders"]) for x in (found, wanted))
+        raise MDGenError(f"token cache {cache} was built from {was}, not {now}; {remedy}")
+    old, new = found["files"], wanted["files"]
+    path = min(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+    change = "was changed" if path in old and path in new else "was added" if path in new else "was removed"
+    raise MDGenError(f"{path} {change} after token cache {cache} was built; {remedy}")
+
+
+def _source(folders: Sequence[Path], stride: int) -> dict[str, Any]:
+    """What a cache is built from: folders, stride, and size and time of change of every file that is read."""
+    files = {path for topologies, trajectory in _find(folders) for path in (*topologies, trajectory)}
+    stats = {str(path.resolve()): path.stat() for path in files}
+    return {
+        "folders": [str(folder.resolve()) for folder in folders],
+        "stride": stride,
+        "files": {path: [stat.st_size, stat.st_mtime_ns] for path, stat in sorted(stats.items())},
+    }
 
 
 def _find(folders: Sequence[Path]) -> Iterator[tuple[list[Path], Path]]:
@@ -109,26 +154,31 @@ def _find(folders: Sequence[Path]) -> Iterator[tuple[list[Path], Path]]:
                 yield sorted(p for p in path.parent.iterdir() if p.suffix.lower() in TOPOLOGIES), path
 
 
-def _read(topologies: list[Path], trajectory: Path, stride: int):
+def _read(topologies: list[Path], trajectory: Path, stride: int) -> _Read | None:
+    """What the first topology that fits makes of a trajectory; None, and a warning, where none does."""
     import MDAnalysis as mda
 
+    reason = "no topology beside it has its atoms"
+    for topology in topologies:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return _internal(mda.Universe(str(topology), str(trajectory)), stride)
+        except Exception as error:  # parsers raise anything, and one file must not stop the others
+            if "same number of atoms" not in str(error):
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+    warnings.warn(f"{trajectory} left out: {reason}", MDGenWarning, stacklevel=3)
+    return None
+
+
+def _internal(universe: mda.Universe, stride: int) -> _Read:
     from openmm_mdgen.geometry.internal import InternalCoordinates
     from openmm_mdgen.peptide import Peptide
     from openmm_mdgen.structures import atomgroup_to_structure
 
-    for topology in topologies:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            universe = mda.Universe(str(topology))
-            try:
-                universe.load_new(str(trajectory))
-            except (ValueError, OSError):
-                continue
-            peptide = Peptide.from_structure(atomgroup_to_structure(universe.atoms))
-            positions = universe.trajectory.timeseries(order="fac", step=stride)
-        internal = InternalCoordinates(peptide.residue_types, peptide.heavy, {}, peptide.n_atoms)
-        values = internal.encode(torch.as_tensor(positions, dtype=torch.float64)).numpy().astype(np.float32)
-        exists = tuple(tuple(row) for row in internal.exists.tolist())
-        return values, peptide.residue_types, exists, round(float(universe.trajectory.dt) * stride, 6)
-    warnings.warn(f"{trajectory} left out: no topology beside it has its atoms", MDGenWarning, stacklevel=2)
-    return None
+    peptide = Peptide.from_structure(atomgroup_to_structure(universe.atoms))
+    positions = universe.trajectory.timeseries(order="fac", step=stride)
+    internal = InternalCoordinates(peptide.residue_types, peptide.heavy, {}, peptide.n_atoms)
+    values = internal.encode(torch.as_tensor(positions, dtype=torch.float64)).numpy().astype(np.float32)
+    exists = tuple(tuple(row) for row in internal.exists.tolist())
+    return values, peptide.residue_types, exists, round(float(universe.trajectory.dt) * stride, 6)

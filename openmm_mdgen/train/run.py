@@ -19,7 +19,7 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.gap_tokens import GapScales
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.tokens import Normalization
-from openmm_mdgen.train.cache import Cache, build_cache
+from openmm_mdgen.train.cache import Cache, build_cache, check_source
 from openmm_mdgen.train.flow import (
     build_optimizers,
     flow_loss,
@@ -106,7 +106,7 @@ def train(
     Raises
     ------
     MDGenError
-        When there is nothing to train on, or Lightning is not installed.
+        When there is nothing to train on, when ``out`` holds a cache of other data, or Lightning is not installed.
     """
     fabric = _fabric(config)
     cache, held_out = _caches(fabric, data, validation, out / "cache", stride)
@@ -185,7 +185,11 @@ def _caches(
 ) -> tuple[Cache, Cache]:
     wanted = {"train": data, "validation": validation}
     for name, folders in wanted.items():
-        if folders and fabric.is_global_zero and not (folder / name / "index.json").exists():
+        if not folders or not fabric.is_global_zero:
+            continue
+        if (folder / name / "index.json").exists():
+            check_source(folder / name, folders, stride=stride)
+        else:
             build_cache(folders, folder / name, stride=stride)
     fabric.barrier()
     cache = Cache(folder / "train")
