@@ -70,13 +70,17 @@ class Weights:
 
 
 def save_weights(path: Path, weights: Weights) -> None:
-    """Write a .safetensors file, under a temporary name first."""
+    """Write a .safetensors file, under a temporary name first, with the permissions that new files get."""
     tensors = {f"network.{k}": v.detach().cpu().float().contiguous() for k, v in weights.state.items()}
     tensors |= {f"table.{k}": v.contiguous() for k, v in weights.tables.items()}
     about = {k: getattr(weights, k) for k in _ABOUT}
     metadata = {"format": FORMAT, "config": json.dumps(asdict(weights.config)), "about": json.dumps(about)}
     temporary = path.with_name(path.name + ".tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.touch()
+    mode = temporary.stat().st_mode
     save_file(tensors, temporary, metadata=metadata)
+    temporary.chmod(mode)  # save_file lets only the owner read
     temporary.replace(path)
 
 

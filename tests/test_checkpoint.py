@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -47,6 +48,19 @@ def test_round_trip(path, tmp_path):
     for old, new in ((weights.state, again.state), (weights.tables, again.tables)):
         assert old.keys() == new.keys() and all(torch.equal(old[k], new[k]) for k in old)
     assert [p.name for p in tmp_path.iterdir()] == ["copy.safetensors"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_permissions_are_those_of_new_files(tmp_path, umask, mode):
+    path = tmp_path / "model.safetensors"
+    before = os.umask(umask)
+    try:
+        for _ in range(2):  # made anew, and written over
+            save_weights(path, read_weights(TINY))
+            assert path.stat().st_mode & 0o777 == mode
+    finally:
+        os.umask(before)
 
 
 def test_content_hash_is_the_files():
