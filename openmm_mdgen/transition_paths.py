@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -151,13 +152,16 @@ def _at_frames(
     if not isinstance(through, Mapping):
         raise MDGenError(f"through is a {type(through).__name__}; give a dict of times in ps and structures")
     times = list(through)
+    wrong = [t for t in times if not isinstance(t, Real)]
+    if wrong:
+        raise MDGenError(f"key frame time {wrong[0]!r} is no number; give ps, such as 300.0")
     if times != sorted(times):
         raise MDGenError(f"key frames at {', '.join(f'{t:g}' for t in times)} ps are out of order; give them in time")
     keys: dict[int, Source] = {}
     if start is not None:
         keys[0] = start
     for at, source in through.items():
-        frame = round(at / interval)
+        frame = round(at / interval) if math.isfinite(at) else -1
         if not 0 <= frame < n_frames:
             raise MDGenError(
                 f"a key frame at {at:g} ps is outside the span of 0 to {time:g} ps; move it or lengthen it"
