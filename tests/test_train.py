@@ -29,8 +29,8 @@ from openmm_mdgen.tokens import N_CHANNELS, Normalization, tokens_to_internal
 from openmm_mdgen.train.cache import Cache, build_cache, check_source
 from openmm_mdgen.train.flow import build_optimizers, rate_factor, update_average
 from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_scales
-from openmm_mdgen.train.run import TrainConfig, train
-from openmm_mdgen.train.windows import WindowConfig, Windows, measure_normalization
+from openmm_mdgen.train.run import TrainConfig, train, united
+from openmm_mdgen.train.windows import Coverage, WindowConfig, Windows, measure_normalization
 
 MD = DATA / "md"
 UNIT = Normalization(torch.zeros(N_CHANNELS), torch.ones(N_CHANNELS))
@@ -330,6 +330,25 @@ def test_fine_tuning_starts_from_the_weights(tmp_path):
     tuned = run(tmp_path, config, init=str(DATA / "tiny.safetensors"))
     assert tuned.config == start.config and same(tuned, start)
     assert all(torch.equal(tuned.tables[k], start.tables[k]) for k in start.tables)
+
+
+def test_fine_tuning_widens_the_range(tmp_path):
+    """The data have one residue and intervals up to 20 ps, the weights 1 to 6 residues and 1 to 100 ps."""
+    start = read_weights(DATA / "tiny.safetensors")
+    weights = run(tmp_path / "simulate", replace(CONFIG, n_steps=1), init=str(DATA / "tiny.safetensors"))
+    assert (weights.lengths, weights.intervals, weights.spacings) == ((1, 6), (1.0, 100.0), ())
+    assert weights.training["init"] == {"name": "tiny", "content_hash": start.content_hash}
+    assert "init" not in run(tmp_path / "fresh", replace(CONFIG, n_steps=1)).training
+    start = read_weights(DATA / "tiny-upsample.safetensors")
+    config = replace(CONFIG, n_steps=1, windows=GapConfig(n_tokens=192))
+    weights = run(tmp_path / "upsample", config, init=str(DATA / "tiny-upsample.safetensors"))
+    assert (weights.spacings, weights.training["init"]["name"]) == ((1.0, 50.0), start.name)
+
+
+def test_ranges_are_united():
+    start = replace(read_weights(DATA / "tiny.safetensors"), lengths=(2, 5), intervals=(1.0, 10.0))
+    assert united(Coverage((4, 8), (0.5, 2.0)), start) == Coverage((2, 8), (0.5, 10.0), ())
+    assert united(Coverage((4, 4), (2.0, 2.0), (1.0, 5.0)), replace(start, spacings=(2.0, 9.0))).spacings == (1.0, 9.0)
 
 
 def test_fine_tuning_for_another_task(tmp_path):

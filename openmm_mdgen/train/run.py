@@ -29,7 +29,7 @@ from openmm_mdgen.train.flow import (
     update_average,
 )
 from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_scales
-from openmm_mdgen.train.windows import Batch, Coverage, WindowConfig, Windows, measure_normalization
+from openmm_mdgen.train.windows import Batch, Coverage, WindowConfig, Windows, measure_normalization, span
 
 N_VALIDATION = 24
 IDENTITY_WEIGHT = 0.1  # of the identities' cross entropy beside the flow's loss
@@ -94,7 +94,8 @@ def train(
         Gets ``cache/``, ``last.ckpt``, ``model.safetensors``, ``losses.csv`` and ``losses.png``.
     config : TrainConfig
     init : str, optional
-        Name or path of weights to start from; their network shape and normalisation are kept.
+        Name or path of weights to start from; their network shape and normalisation are kept, and the new weights
+        state the range of both.
     stride : int
         Keep every stride-th frame of the data.
 
@@ -123,7 +124,7 @@ def train(
     optimizers = build_optimizers(network, config.muon_rate, config.adamw_rate)
     prepared, *optimizers = fabric.setup(network, *optimizers)
     prepared.mark_forward_method("identities")
-    run = _Run(fabric, config, prepared, average.to(fabric.device), optimizers, tables, out)
+    run = _Run(fabric, config, prepared, average.to(fabric.device), optimizers, tables, out, start)
     run.resume()
     run.fit(_windows(cache, tables, config), _windows(held_out, tables, config))
     return out / "model.safetensors"
@@ -208,9 +209,10 @@ class _Run:
         optimizers: list[Any],
         tables: dict[str, Tensor],
         out: Path,
+        start: Weights | None = None,
     ) -> None:
         self.fabric, self.config, self.network, self.average = fabric, config, network, average
-        self.optimizers, self.tables, self.out = optimizers, tables, out
+        self.optimizers, self.tables, self.out, self.start = optimizers, tables, out, start
         self.step, self.seconds = 0, 0.0
         self.losses: list[tuple[int, float, float, float]] = []
 
@@ -290,6 +292,13 @@ class _Run:
         self._export(coverage)
         os.replace(temporary, self.out / "last.ckpt")  # last, so that a run which is over has all its files
 
+    def _about(self) -> dict[str, Any]:
+        """What the weights say of the run."""
+        start = self.start
+        init = {} if start is None else {"init": {"name": start.name, "content_hash": start.content_hash}}
+        hours = round(self.seconds / 3600, 3)
+        return {"steps": self.step, "hours": hours, "windows": asdict(self.config.windows)} | init
+
     def _export(self, coverage: Coverage) -> None:
         """The weights, and the losses as a table and a picture."""
         weights = Weights(
@@ -299,12 +308,8 @@ class _Run:
             task=_task(self.config),
             name=self.config.name,
             temperature=self.config.temperature,
-            **asdict(coverage),
-            training={
-                "steps": self.step,
-                "hours": round(self.seconds / 3600, 3),
-                "windows": asdict(self.config.windows),
-            },
+            **asdict(coverage if self.start is None else united(coverage, self.start)),
+            training=self._about(),
         )
         save_weights(self.out / "model.safetensors", weights)
         with open(self.out / "losses.csv", "w", newline="") as handle:
@@ -312,6 +317,15 @@ class _Run:
             writer.writerow(("step", "train", "validation", "seconds"))
             writer.writerows(self.losses)
         draw_losses(self.losses, self.out / "losses.png")
+
+
+def united(coverage: Coverage, start: Weights) -> Coverage:
+    """Ranges that hold the data's and those of the weights that a run started from."""
+    return Coverage(
+        lengths=span((*coverage.lengths, *start.lengths)),
+        intervals=span((*coverage.intervals, *start.intervals)),
+        spacings=span(both) if (both := (*coverage.spacings, *start.spacings)) else (),
+    )
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
