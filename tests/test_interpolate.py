@@ -70,9 +70,9 @@ def test_windows_of_the_network_end_at_known_frames(monkeypatch):
     """A path of 150 frames is made at 16 frames first; the fine windows are told of every key frame ahead of them."""
     calls, sample = [], model.PeptideModel.sample
 
-    def listen(self, told, seeds):
+    def listen(self, told, seeds, *rest):
         calls.append((float(told.interval[0]), told.given[0, :, 0].nonzero().flatten().tolist(), told.given.shape[1]))
-        return sample(self, told, seeds)
+        return sample(self, told, seeds, *rest)
 
     monkeypatch.setattr(model.PeptideModel, "sample", listen)
     frames = moving("QGRE", 3)
