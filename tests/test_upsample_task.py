@@ -9,14 +9,14 @@ from scipy.spatial.transform import Rotation
 from tiny import PEPTIDES, center_volumes, random_motion, rearranged, simulate_task, structure, upsample_task
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.tasks import simulate
+from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.gap import GapFiller
 
 
 @pytest.fixture(autouse=True)
 def _in_float32(monkeypatch):
     """Whatever this processor is fast at, so that tolerances are the same everywhere."""
-    monkeypatch.setattr(simulate, "has_fast_bf16", lambda device: False)
+    monkeypatch.setattr(model, "has_fast_bf16", lambda device: False)
 
 
 def key_frames(name: str = "QGRE", count: int = 4) -> np.ndarray:
