@@ -136,6 +136,7 @@ def design(
     task = load_task_for(Design, model, device)
     numbers = _places(given, residues)
     places = list(numbers.values())
+    free_residues(given.peptide, places)
     possible = len(LETTERS) ** len(places)
     if n_sequences > possible:
         raise MDGenError(f"n_sequences {n_sequences} is above the {possible} sequences that there are; ask for fewer")
