@@ -1,4 +1,8 @@
-"""The Integrator itself: OpenMM's step counting outside, generated frames inside."""
+"""The Integrator itself: OpenMM's step counting outside, generated frames inside.
+
+A Simulation calls `step` once for every ten steps, which is 250 times for a frame of 10 ps: there the time is read and
+written without the unit.Quantity that OpenMM's Python methods make of it.
+"""
 
 import weakref
 from dataclasses import replace
@@ -7,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import openmm as mm
-from openmm import app, unit
+from openmm import _openmm, app, unit
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.integrator import checks, discover
@@ -123,7 +127,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
             As for any Integrator.
         """
         context = self._bound_context()
-        count = context.getStepCount()
+        count = _openmm.Context_getStepCount(context)
         end = count + steps
         while (due := count - count % self._steps_per_frame + self._steps_per_frame) <= end:
             self._give_frame(context)
@@ -133,8 +137,8 @@ class GenerativeIntegrator(mm.CustomIntegrator):
 
     def _advance(self, context: mm.Context, count: int, to: int) -> int:
         """Let step count and time go on, from one step to a later one."""
-        context.setTime(context.getTime()._value + (to - count) * self._step_size)  # ps; converting units costs more
-        context.setStepCount(to)
+        _openmm.Context_setTime(context, _openmm.Context_getTime(context) + (to - count) * self._step_size)  # ps
+        _openmm.Context_setStepCount(context, to)
         return to
 
     def _give_frame(self, context: mm.Context) -> None:

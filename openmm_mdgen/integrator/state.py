@@ -1,7 +1,7 @@
 """Generator state kept in an OpenMM integrator's own variables, so that it rides in checkpoints and State XML."""
 
 import hashlib
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 import openmm as mm
@@ -75,8 +75,8 @@ class StateVariables:
     def write(self, integrator: mm.CustomIntegrator, state: GeneratorState) -> None:
         """Store a state."""
         words = [
-            (value >> (_BITS * place)) & (2**_BITS - 1)
-            for field, value in zip(fields(GeneratorState), astuple(state), strict=True)
+            (getattr(state, field.name) >> (_BITS * place)) & (2**_BITS - 1)
+            for field in fields(GeneratorState)
             for place in range(_WORDS[field.name])
         ]
         for index, word in zip(self._globals, words, strict=True):
