@@ -8,7 +8,7 @@ import click
 
 from openmm_mdgen.cli.messages import one_line_warnings
 from openmm_mdgen.cli.quantities import Count, Time
-from openmm_mdgen.cli.universes import check_outputs, write_topology, write_universes
+from openmm_mdgen.cli.universes import check_outputs, check_topology, write_topology, write_universes
 
 
 @click.command("unconditional", context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,11 +40,12 @@ def command(
     from openmm_mdgen.transition_paths import unconditional
 
     output = output or Path(f"{sequence}.xtc")
-    paths = check_outputs(output, replicas, [])
+    paths, topology = check_outputs(output, replicas, []), output.with_suffix(".pdb")
+    check_topology(topology)
     with one_line_warnings():
         universes = unconditional(
             sequence, time=time, interval=interval, replicas=replicas, model=model, seed=seed, device=device
         )
         assert isinstance(universes, list)
-        write_topology(universes[0], output.with_suffix(".pdb"))
+        write_topology(universes[0], topology)
         write_universes(universes, paths)

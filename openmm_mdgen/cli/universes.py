@@ -42,9 +42,14 @@ def write_universes(universes: Sequence[Universe], paths: Sequence[Path]) -> Non
     click.echo(f"{len(paths)} x {frames.shape[1]} frames, {time_to_text(float(trajectory.dt))} apart: {names}")
 
 
-def write_topology(universe: Universe, path: Path) -> None:
-    """Write the atoms of the current frame as a PDB file."""
+def check_topology(path: Path) -> None:
+    """Raise `MDGenError` where there is a file of that name already."""
     if path.exists():
         raise MDGenError(f"{str(path)!r} exists and would be overwritten by the output's topology; choose another -o")
+
+
+def write_topology(universe: Universe, path: Path) -> None:
+    """Write the atoms of the current frame as a PDB file."""
+    check_topology(path)
     universe.atoms.write(str(path))
     click.echo(f"topology: {path}")
