@@ -69,3 +69,9 @@ def velocity_to_data(x_t: Tensor, velocity: Tensor, t: Tensor) -> Tensor:
     """The estimate of x_1 that a velocity implies: ``sin(pi t / 2) x_t + (2 / pi) cos(pi t / 2) velocity``."""
     t = _expand(t, x_t)
     return alpha_t(t) * x_t + sigma_t(t) * velocity * (2 / math.pi)
+
+
+def velocity_to_noise(x_t: Tensor, velocity: Tensor, t: Tensor) -> Tensor:
+    """The estimate of x_0 that a velocity implies: ``cos(pi t / 2) x_t - (2 / pi) sin(pi t / 2) velocity``."""
+    t = _expand(t, x_t)
+    return sigma_t(t) * x_t - alpha_t(t) * velocity * (2 / math.pi)

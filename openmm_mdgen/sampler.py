@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.interpolant import alpha_t, sigma_t, velocity_to_data, velocity_to_noise
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 """``velocity(x_t, t)`` with x_t (B, ...) and t (B,) gives d x_t / dt (B, ...)."""
@@ -89,6 +91,58 @@ def integrate(
     x, times = x_0, flow_times(n_steps, warp).tolist()
     for t, t_next in pairwise(times):
         x = step(velocity, x, t, t_next)
+    return x
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A condition on the data, and how samples are led to it, see `integrate_projected`.
+
+    Attributes
+    ----------
+    project : callable
+        ``project(x_1 (B, ...)) -> (B, ...)``: data that satisfy the condition, near those given.
+    renew : callable
+        ``renew(x_0 (B, ...), k) -> (B, ...)``: the noise with what the condition touches drawn anew; k counts calls.
+    n_steps : int
+    repeats : int
+        Times that a step is taken, the noise renewed in between.
+    between : (float, float)
+        Flow times of the steps that are repeated; before the first of them nothing is projected.
+    """
+
+    project: Callable[[Tensor], Tensor]
+    renew: Callable[[Tensor, int], Tensor]
+    n_steps: int = 20
+    repeats: int = 3
+    between: tuple[float, float] = (0.2, 0.9)
+
+
+def integrate_projected(velocity: Velocity, x_0: Tensor, condition: Projection) -> Tensor:
+    """From noise to data that satisfy a condition of which the velocity does not know.
+
+    A step takes the estimates of noise and data that the velocity implies, projects the data, and mixes both for the
+    next flow time. Repeating a step with fresh noise lets the estimate settle where condition and velocity agree (Lugmayr
+    et al., RePaint, CVPR 2022), instead of at the point of the condition nearest to the first estimate.
+
+    Parameters
+    ----------
+    velocity, x_0
+        As for `integrate`.
+    condition : Projection
+    """
+    x, count = x_0, 0
+    first, last = condition.between
+    for t, t_next in pairwise(flow_times(condition.n_steps).tolist()):
+        now, then = torch.tensor(t), torch.tensor(t_next)
+        for left in reversed(range(condition.repeats if first <= t <= last else 1)):
+            v = _at(velocity, x, t)
+            x_1, noise_now = velocity_to_data(x, v, now), velocity_to_noise(x, v, now)
+            x_1 = condition.project(x_1) if t >= first else x_1
+            if left:
+                noise_now, count = condition.renew(noise_now, count), count + 1
+                x = alpha_t(now) * x_1 + sigma_t(now) * noise_now
+        x = alpha_t(then) * x_1 + sigma_t(then) * noise_now
     return x
 
 

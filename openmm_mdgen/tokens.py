@@ -68,6 +68,10 @@ class Conditioning(NamedTuple):
         """The same on another device."""
         return Conditioning(*(None if x is None else x.to(device) for x in self))  # type: ignore[arg-type]
 
+    def part(self, which: slice) -> Conditioning:
+        """Some of the windows."""
+        return Conditioning(*(None if x is None else x[which] for x in self))  # type: ignore[arg-type]
+
 
 def sequence_to_indices(residue_types: tuple[str, ...]) -> Tensor:
     """Indices (L,) into ``TYPES`` of canonical three-letter names, caps included."""
@@ -93,3 +97,16 @@ def tokens_to_internal(tokens: Tensor, normalization: Normalization) -> Tensor:
     raw = tokens * normalization.std.to(tokens) + normalization.mean.to(tokens)
     pairs = raw[..., : 2 * N_TORSIONS].unflatten(-1, (N_TORSIONS, 2))
     return torch.cat((torch.atan2(pairs[..., 0], pairs[..., 1]), raw[..., 2 * N_TORSIONS :]), -1)
+
+
+def changed_tokens(tokens: Tensor, change: Tensor, normalization: Normalization) -> Tensor:
+    """Tokens (..., L, 23) with a change of internal coordinates (..., L, 16): torsions turn and keep their certainty.
+
+    An estimate of a sine and cosine is shorter than 1 where it is uncertain; turning it leaves its length.
+    """
+    raw = tokens * normalization.std.to(tokens) + normalization.mean.to(tokens)
+    sin, cos = raw[..., : 2 * N_TORSIONS].unflatten(-1, (N_TORSIONS, 2)).unbind(-1)
+    turn = change[..., :N_TORSIONS].to(tokens)
+    turned = torch.stack((sin * turn.cos() + cos * turn.sin(), cos * turn.cos() - sin * turn.sin()), -1).flatten(-2)
+    raw = torch.cat((turned, raw[..., 2 * N_TORSIONS :] + change[..., N_TORSIONS:].to(tokens)), -1)
+    return (raw - normalization.mean.to(raw)) / normalization.std.to(raw)

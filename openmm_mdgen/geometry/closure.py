@@ -42,7 +42,9 @@ def build_run(internal: Tensor, before: int, after: int) -> Tensor:
     return torch.stack(atoms, -2)
 
 
-def close_run(internal: Tensor, before: int, after: int, target: Tensor, max_steps: int = 60) -> tuple[Tensor, Tensor]:
+def close_run(
+    internal: Tensor, before: int, after: int, target: Tensor, max_steps: int = 60, tolerance: float = 1e-5
+) -> tuple[Tensor, Tensor]:
     """Change what lies between two residues so that the second one lies where it should.
 
     Parameters
@@ -52,6 +54,8 @@ def close_run(internal: Tensor, before: int, after: int, target: Tensor, max_ste
         The residues on either side, at least two apart, whose own N, CA and C keep their shape.
     target : Tensor (F, 3, 3)
         Å; N, CA, C of ``after`` in the frame of `build_run`.
+    max_steps, tolerance
+        When to stop: after so many steps, or with every frame this near (Å).
 
     Returns
     -------
@@ -70,7 +74,7 @@ def close_run(internal: Tensor, before: int, after: int, target: Tensor, max_ste
         built = build_run(internal, before, after)
         wrong = target - built[:, -3:]
         miss = wrong.square().sum(-1).sqrt().amax(-1)
-        if bool((miss < CLOSED).all()):
+        if bool((miss < tolerance).all()):
             break
         slope = _slopes(built, atoms, place, bend)  # (F, V, 3, 3)
         j = slope.flatten(2).mT  # (F, 9, V)

@@ -85,7 +85,7 @@ class Guess:
         found = []
         with inference_precision(device):
             for k in range(0, len(self._told.given), size):
-                part = Conditioning(*(None if x is None else x[k : k + size] for x in self._told))  # type: ignore[arg-type]
+                part = self._told.part(slice(k, k + size))
                 found.append(network.identities(part.to(device)).cpu())
         scores = torch.cat(found).log_softmax(-1).mean(0)
         return scores[self.places].double().softmax(-1).numpy()

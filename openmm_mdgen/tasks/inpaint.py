@@ -15,12 +15,18 @@ from openmm_mdgen.geometry.frames import superpose
 from openmm_mdgen.geometry.internal import CHI1, TORSIONS
 from openmm_mdgen.geometry.sidechains import CAPS
 from openmm_mdgen.peptide import Peptide, Structure
+from openmm_mdgen.sampler import Projection, noise
 from openmm_mdgen.spans import bridged_runs, released, released_channels, runs, spans
 from openmm_mdgen.tasks.atoms import PeptideAtoms
 from openmm_mdgen.tasks.clashes import ClashRepair
 from openmm_mdgen.tasks.model import PeptideModel
 from openmm_mdgen.tasks.propagator import block_seed
-from openmm_mdgen.tokens import tokens_to_internal
+from openmm_mdgen.tokens import N_TORSIONS, changed_tokens, tokens_to_internal
+
+_RENEWED = 1  # stands for the noise that is drawn anew, where seeds are made
+_NEAR = 0.02  # Å, of closure while sampling
+_QUICK = 8  # steps of closure while sampling; the last one takes what it needs
+_ROUNDED = 1e-9  # Å and radians; closing a run would magnify the noise of a rotation's arithmetic
 
 
 @dataclass(frozen=True)
@@ -33,10 +39,13 @@ class Inpaint(PeptideModel):
         Frames of a window; windows overlap by a frame, which the later one is given. The rest is `PeptideModel`'s.
     told : bool
         Whether the network is told identities and torsions of residues, and not only how the given ones lie.
+    repeats : int
+        Times that each step of the solver is taken where a run must end at a given residue.
     """
 
     window: int = 64
     told: bool = True
+    repeats: int = 3
 
     def bind(
         self,
@@ -155,6 +164,7 @@ class InpaintSampler:
 
     def sample_internal(self, internal: Tensor, positions: Tensor, seeds: Sequence[int]) -> np.ndarray:
         """The same from internal coordinates (T, L, 16) and positions (T, N, 3), of which the given part is used."""
+        internal = (internal / _ROUNDED).round() * _ROUNDED  # the same to the last bit however the molecule is turned
         span = spans(internal, self.free, self.whole).float()
         tokens = self._tokens(internal, span, list(seeds))
         found = tokens_to_internal(tokens.double(), self.atoms.normalization)
@@ -181,10 +191,35 @@ class InpaintSampler:
                 span[first:last].expand(len(seeds), -1, -1, -1),
                 identities=self.task.told,
             )
-            new = self.task.sample(conditioning, [block_seed(seed, number) for seed in seeds])
+            window_seeds = [block_seed(seed, number) for seed in seeds]
+            new = self.task.sample(conditioning, window_seeds, self._condition(internal[first:last], window_seeds))
             start = int(first > 0)
             out[:, first + start : last] = torch.where(self._channels, new, out[:, first:last])[:, start:]
         return out
+
+    def _condition(self, original: Tensor, seeds: list[int]) -> Projection | None:
+        """That every run between given residues is closed, in tokens (B, T, L, C); None without such runs."""
+        bridges = bridged_runs(self.free, self.whole)
+        if not bridges:
+            return None
+        targets = [build_run(original, first - 1, last + 1)[:, -3:] for first, last in bridges]
+        backbone = self._channels.clone()
+        backbone[:, 2 * CHI1 : 2 * N_TORSIONS] = False
+
+        def project(tokens: Tensor) -> Tensor:
+            found = tokens_to_internal(tokens.cpu().double(), self.atoms.normalization)
+            internal = opened = torch.where(self._released, found, original).flatten(0, 1)
+            for (first, last), target in zip(bridges, targets, strict=True):
+                repeated = target.repeat(len(tokens), 1, 1)
+                internal, _ = close_run(internal, first - 1, last + 1, repeated, max_steps=_QUICK, tolerance=_NEAR)
+            change = (internal - opened).unflatten(0, tokens.shape[:2]).to(tokens.device)
+            return changed_tokens(tokens, change, self.atoms.normalization)
+
+        def renew(x_0: Tensor, k: int) -> Tensor:
+            fresh = noise(tuple(x_0.shape), [block_seed(seed, k, _RENEWED) for seed in seeds]) * self.atoms.exists
+            return torch.where(backbone.to(x_0.device), fresh.to(x_0), x_0)
+
+        return Projection(project, renew, n_steps=2 * self.task.solver.n_steps, repeats=self.task.repeats)
 
     def _fitted(self, internal: Tensor, original: Tensor, positions: Tensor, seed: int) -> Tensor:
         """Frames (T, N, 3) of one trajectory: runs closed, overlaps mended, given atoms put back."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.peptide import Peptide
-from openmm_mdgen.sampler import integrate, noise
+from openmm_mdgen.sampler import Projection, integrate, integrate_projected, noise
 from openmm_mdgen.tokens import N_CHANNELS, Conditioning, Normalization
 
 MAX_BATCH = 16_384  # frames times residues in one call of the network
@@ -91,32 +91,30 @@ class PeptideModel:
             )
 
     @torch.no_grad()
-    def sample(self, told: Conditioning, seeds: list[int]) -> Tensor:
+    def sample(self, told: Conditioning, seeds: list[int], condition: Projection | None = None) -> Tensor:
         """Tokens (B, T, L, C), on the CPU, of windows with this conditioning; an entry depends on its seed alone.
 
-        Given tokens come back as the network sees them fit: put the given values in their place.
+        Given tokens come back as the network sees them fit: put the given values in their place. With a condition,
+        `sampler.integrate_projected` is the solver, and all windows go through it together.
         """
-        size = max(1, MAX_BATCH // (told.given.shape[1] * told.given.shape[2]))
-        pieces = [
-            self._sample(Conditioning(*(None if x is None else x[k : k + size] for x in told)), seeds[k : k + size])  # type: ignore[arg-type]
-            for k in range(0, len(seeds), size)
-        ]
+        size = max(1, MAX_BATCH // (told.given.shape[1] * told.given.shape[2])) if condition is None else len(seeds)
+        starts = range(0, len(seeds), size)
+        pieces = [self._sample(told.part(slice(k, k + size)), seeds[k : k + size], condition) for k in starts]
         return torch.cat(pieces)
 
-    def _sample(self, told: Conditioning, seeds: list[int]) -> Tensor:
+    def _sample(self, told: Conditioning, seeds: list[int], condition: Projection | None) -> Tensor:
         device, solver = torch.device(self.device), self.solver
         shape = (*told.given.shape, N_CHANNELS)
         x_0 = (noise(shape, seeds) * told.exists.unsqueeze(1)).to(device)
         told = told.to(device)
+
+        def velocity(x: Tensor, t: Tensor) -> Tensor:
+            return self.network(x, t, told).float()
+
         with inference_precision(device):
-            x_1 = integrate(
-                lambda x, t: self.network(x, t, told).float(),
-                x_0,
-                solver=solver.solver,
-                n_steps=solver.n_steps,
-                warp=solver.warp,
-            )
-        return x_1.cpu()
+            if condition is not None:
+                return integrate_projected(velocity, x_0, condition).cpu()
+            return integrate(velocity, x_0, solver=solver.solver, n_steps=solver.n_steps, warp=solver.warp).cpu()
 
 
 def inference_precision(device: torch.device) -> torch.autocast:
