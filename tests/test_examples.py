@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from openmm import app
 
+from openmm_mdgen.checkpoint import load_task
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 WEIGHTS = EXAMPLES.parent / "openmm_mdgen" / "weights" / "peptide.safetensors"
 
@@ -101,3 +103,36 @@ def test_any_propagator(run):
 def test_replicas(run, capsys):
     run("replicas.py", 200, 2)
     assert "over 2 replicas" in capsys.readouterr().out
+
+
+@needs_weights
+def test_transition_paths(run, capsys):
+    run("transition_paths.py", 100, 2)
+    assert "every path ends exactly where it should: True" in capsys.readouterr().out
+
+
+@needs_weights
+def test_unconditional(run, capsys):
+    run("unconditional.py", 100)
+    assert capsys.readouterr().out.count("end to end") == 2
+
+
+@needs_weights
+def test_inpainting(run, capsys):
+    needs_inpainting()
+    run("inpainting.py", 100, 2)
+    assert capsys.readouterr().out.count("inpainted [") == 2
+
+
+@needs_weights
+def test_design(run, capsys):
+    needs_inpainting()
+    folder = run("design.py", 100)
+    assert capsys.readouterr().out.count("probability") == 3
+    assert len(list(folder.glob("S??K.xtc"))) == 3
+
+
+def needs_inpainting() -> None:
+    """Skip where the bundled model cannot."""
+    if not load_task("peptide").network.config.inpaints:
+        pytest.skip("the bundled model has not learned to inpaint")
