@@ -165,7 +165,7 @@ def _read(trajectory: Universe | AtomGroup) -> _Given:
     structure = atomgroup_to_structure(atoms)
     reader = atoms.universe.trajectory
     current = reader.frame
-    frames = reader.timeseries(asel=atoms, order="fac").astype(np.float64)
+    frames = reader.timeseries(atomgroup=atoms, order="fac").astype(np.float64)
     first_time = float(reader[0].time)
     reader[current]
     if len(frames) < 2:
