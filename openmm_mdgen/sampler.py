@@ -122,8 +122,8 @@ def integrate_projected(velocity: Velocity, x_0: Tensor, condition: Projection) 
     """From noise to data that satisfy a condition of which the velocity does not know.
 
     A step takes the estimates of noise and data that the velocity implies, projects the data, and mixes both for the
-    next flow time. Repeating a step with fresh noise lets the estimate settle where condition and velocity agree (Lugmayr
-    et al., RePaint, CVPR 2022), instead of at the point of the condition nearest to the first estimate.
+    next flow time. Repeating a step with fresh noise lets the estimate settle where condition and velocity agree
+    (Lugmayr et al., RePaint, CVPR 2022), not at the point of the condition nearest to the first estimate.
 
     Parameters
     ----------
