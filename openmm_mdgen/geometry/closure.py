@@ -82,7 +82,7 @@ def close_run(
         damped = weighted @ j.mT + 1e-9 * torch.eye(9, dtype=j.dtype)
         step = (weighted.mT @ torch.linalg.solve(damped, wrong.flatten(1).unsqueeze(-1))).squeeze(-1)
         step = step * (_LONGEST / step.abs().amax(-1, keepdim=True).clamp_min(_LONGEST))
-        internal[:, rows, columns] += step * (miss >= CLOSED).unsqueeze(-1)  # a frame does not depend on the others
+        internal[:, rows, columns] += step * (miss >= tolerance).unsqueeze(-1)  # a frame does not depend on the others
     return internal, miss
 
 
