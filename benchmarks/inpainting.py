@@ -55,18 +55,19 @@ def inpainted(folder: Path, n_replicas: int, model: str, pooled: dict[str, np.nd
     reference = histograms(angles[half:]).sum(0)
     rows = {"MD, the other half": _distances(reference, angles[:half], torsions, chosen)}
     rows["MD, the same frames"] = _distances(reference, angles[:n_replicas], torsions, chosen)
-    seconds = {}
+    seconds, kept = {}, 0
     for told in (True, False):
         sampler = load_task_for(Inpaint, model, None, told=told).bind(structure, places, INTERVAL)
         began = time.perf_counter()
         made = [sampler.sample(x, [block_seed(0, 0, k)])[0] for k, x in enumerate(md[:n_replicas])]
         seconds[told] = time.perf_counter() - began
+        kept += sampler.n_kept
         label = f"`{model}`, " + ("told" if told else "not told")
         rows[label] = _distances(reference, [torsion_angles(x, torsions) for x in made], torsions, chosen)
     single, _ = pooled_for(torsions, pooled)
     pairs = zip(("backbone", "side chains"), _kinds(torsions, chosen), strict=True)
     rows["pooled from train"] = {k: float(np.nanmean(jsd(reference, single)[c])) for k, c in pairs if c.any()}
-    return {"places": [p + 1 for p in places], "rows": rows, "seconds": seconds[True]}
+    return {"places": [p + 1 for p in places], "rows": rows, "seconds": seconds[True], "kept": kept}
 
 
 def _kinds(torsions: list[Torsion], chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -182,7 +183,11 @@ def main(data: Path, train: Path, model: str, replicas: int, only: tuple[str, ..
                 ]
             )
     click.echo(table(["peptide", "generated", "system", "backbone JSD", "side-chain JSD"], cells))
-    click.echo("")
+    seconds = sum(f["inpainting"]["seconds"] for f in found.values())
+    kept = sum(f["inpainting"]["kept"] for f in found.values())
+    click.echo(
+        f"\n{seconds:.0f} s for the rows that were told; {kept} frames of all were not closed and kept as given\n"
+    )
     head = [
         "peptide",
         "designed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,7 @@ from MDAnalysis import AtomGroup, Universe
 
 from openmm_mdgen.build import build_peptide
 from openmm_mdgen.checkpoint import load_task_for
-from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.geometry.sidechains import CAPS
 from openmm_mdgen.memory import frames_to_universe
 from openmm_mdgen.peptide import Peptide, Structure
@@ -91,6 +92,7 @@ def inpaint(
     task = load_task_for(Inpaint, model, device, told=told)
     sampler = task.bind(given.structure, _places(given, residues).values(), given.interval)
     found = sampler.sample(given.frames, [block_seed(seed, 0, k) for k in range(n_samples)])
+    _tell_kept(sampler.n_kept, n_samples * len(given.frames))
     return [frames_to_universe(trajectory, frames, given.interval, given.first_time) for frames in found]
 
 
@@ -198,6 +200,16 @@ def _check_count(name: str, value: int) -> None:
         raise MDGenError(f"{name} {value!r} must be a whole number of 1 or more; leave it out for the default")
 
 
+def _tell_kept(n_kept: int, n_frames: int) -> None:
+    if n_kept:
+        warnings.warn(
+            f"in {n_kept} of {n_frames} frames the generated residues could not be joined to the given ones and keep "
+            "the backbone that they had; give them a longer run of residues, or leave these frames out",
+            MDGenWarning,
+            stacklevel=3,
+        )
+
+
 def _designed(task: Design, given: _Given, places: list[int], sequence: str, seed: int) -> Universe:
     """A trajectory of the designed sequence on the given residues' motion."""
     source = given.peptide
@@ -210,4 +222,5 @@ def _designed(task: Design, given: _Given, places: list[int], sequence: str, see
     sampler = task.bind(structure, places, given.interval)
     sampler.generate_also(~grafted.known)
     frames = sampler.sample_internal(grafted.internal, grafted.positions, [seed])[0]
+    _tell_kept(sampler.n_kept, len(frames))
     return frames_to_universe(structure, frames, given.interval, given.first_time)

@@ -24,6 +24,7 @@ from openmm_mdgen.tasks.propagator import block_seed
 from openmm_mdgen.tokens import N_TORSIONS, changed_tokens, tokens_to_internal
 
 _RENEWED = 1  # stands for the noise that is drawn anew, where seeds are made
+_USUAL, _STRAINED = 3.0, 6.0  # standard deviations of a length or angle, before and after the last closure
 _NEAR = 0.02  # Å, of closure while sampling
 _QUICK = 8  # steps of closure while sampling; the last one takes what it needs
 _ROUNDED = 1e-9  # Å and radians; closing a run would magnify the noise of a rotation's arithmetic
@@ -129,10 +130,12 @@ class InpaintSampler:
         Residues that are generated.
     moved : Tensor (N,) of bool
         Atoms that are generated.
+    n_kept : int
+        Frames so far that could not be closed and kept the conformation of the given trajectory.
     """
 
     def __init__(self, task: Inpaint, peptide: Peptide, free: Tensor, interval: float, reference: np.ndarray) -> None:
-        self.task, self.interval, self.free = task, interval, free
+        self.task, self.interval, self.free, self.n_kept = task, interval, free, 0
         self.atoms = PeptideAtoms(peptide, reference, task.normalization)
         self.whole = torch.tensor([t not in CAPS for t in peptide.residue_types])
         self.moved = moved_atoms(peptide, free)
@@ -231,18 +234,36 @@ class InpaintSampler:
         return torch.where(self.moved[:, None], built, positions)
 
     def _closed(self, internal: Tensor, original: Tensor, before: int, after: int) -> Tensor:
-        """The run between two residues closed; where that fails, from the frame beside, at last as it was."""
+        """The run between two residues closed without strain; where that fails, from the frame beside.
+
+        Where that fails too, the frame keeps the conformation that it had; ``n_kept`` counts these.
+        """
         target = build_run(original, before, after)[:, -3:]
-        fitted, miss = close_run(internal, before, after, target)
         columns = released_between(self._released, before, after)
-        for away in (1, -1, 2, -2, None):
-            bad = (miss > CLOSED).nonzero().flatten()
+        fitted, bad_at = self._close(internal, columns, before, after, target)
+        for away in (1, -1, 2, -2):
+            bad = bad_at.nonzero().flatten()
             if not len(bad):
-                break
-            source = original[bad] if away is None else fitted[(bad + away).clamp(0, len(fitted) - 1)]
-            tried = torch.where(columns, source, internal[bad])
-            fitted[bad], miss[bad] = close_run(tried, before, after, target[bad])
+                return fitted
+            tried = torch.where(columns, fitted[(bad + away).clamp(0, len(fitted) - 1)], internal[bad])
+            fitted[bad], bad_at[bad] = self._close(tried, columns, before, after, target[bad])
+        bad = bad_at.nonzero().flatten()
+        fitted[bad] = torch.where(columns, original[bad], internal[bad])
+        self.n_kept += len(bad)
         return fitted
+
+    def _close(
+        self, internal: Tensor, columns: Tensor, before: int, after: int, target: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The run closed, and which frames (F,) are not, or only with bond lengths or angles that no molecule has."""
+        mean, std = (
+            x[2 * N_TORSIONS :].double() for x in (self.atoms.normalization.mean, self.atoms.normalization.std)
+        )
+        usual = internal.clone()
+        usual[..., N_TORSIONS:] = internal[..., N_TORSIONS:].clamp(mean - _USUAL * std, mean + _USUAL * std)
+        fitted, miss = close_run(torch.where(columns, usual, internal), before, after, target)
+        strain = ((fitted[..., N_TORSIONS:] - mean) / std).abs() * columns[:, N_TORSIONS:]
+        return fitted, (miss > CLOSED) | (strain.amax((-1, -2)) > _STRAINED)
 
 
 def released_between(mask: Tensor, before: int, after: int) -> Tensor:
