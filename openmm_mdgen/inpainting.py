@@ -167,7 +167,7 @@ def _read(trajectory: Universe | AtomGroup) -> _Given:
     structure = atomgroup_to_structure(atoms)
     reader = atoms.universe.trajectory
     current = reader.frame
-    frames = reader.timeseries(atomgroup=atoms, order="fac").astype(np.float64)
+    frames = np.stack([atoms.positions.astype(np.float64) for _ in reader])
     first_time = float(reader[0].time)
     reader[current]
     if len(frames) < 2:
