@@ -222,7 +222,7 @@ class InpaintSampler:
             fresh = noise(tuple(x_0.shape), [block_seed(seed, k, _RENEWED) for seed in seeds]) * self.atoms.exists
             return torch.where(backbone.to(x_0.device), fresh.to(x_0), x_0)
 
-        return Projection(project, renew, n_steps=2 * self.task.solver.n_steps, repeats=self.task.repeats)
+        return Projection(project, renew, repeats=self.task.repeats)
 
     def _fitted(self, internal: Tensor, original: Tensor, positions: Tensor, seed: int) -> Tensor:
         """Frames (T, N, 3) of one trajectory: runs closed, overlaps mended, given atoms put back."""

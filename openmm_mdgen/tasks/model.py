@@ -21,8 +21,8 @@ MAX_BATCH = 16_384  # frames times residues in one call of the network
 class SolverConfig:
     """How noise becomes tokens, see `sampler.integrate`."""
 
-    solver: str = "euler"
-    n_steps: int = 10
+    solver: str = "midpoint"
+    n_steps: int = 5
     warp: float = 1.0
 
 

@@ -42,7 +42,7 @@ class Upsample:
     spacings: tuple[float, float]
     intervals: tuple[float, float]
     lengths: tuple[int, int]
-    solver: SolverConfig = field(default_factory=lambda: SolverConfig(n_steps=20))
+    solver: SolverConfig = field(default_factory=lambda: SolverConfig("midpoint", 10))
 
     def bind_gaps(self, structure: Structure, spacing: float, interval: float) -> UpsampleFiller:
         """A filler for these atoms, key frames ``spacing`` ps apart, frames every ``interval`` ps.
