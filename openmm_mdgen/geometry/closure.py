@@ -43,7 +43,13 @@ def build_run(internal: Tensor, before: int, after: int) -> Tensor:
 
 
 def close_run(
-    internal: Tensor, before: int, after: int, target: Tensor, max_steps: int = 60, tolerance: float = 1e-5
+    internal: Tensor,
+    before: int,
+    after: int,
+    target: Tensor,
+    max_steps: int = 60,
+    tolerance: float = 1e-5,
+    damping: float = 1e-9,
 ) -> tuple[Tensor, Tensor]:
     """Change what lies between two residues so that the second one lies where it should.
 
@@ -56,6 +62,8 @@ def close_run(
         Å; N, CA, C of ``after`` in the frame of `build_run`.
     max_steps, tolerance
         When to stop: after so many steps, or with every frame this near (Å).
+    damping : float
+        Å²; against how little a run's end can be moved in some direction. More of it makes smaller, smoother steps.
 
     Returns
     -------
@@ -79,7 +87,7 @@ def close_run(
         slope = _slopes(built, atoms, place, bend)  # (F, V, 3, 3)
         j = slope.flatten(2).mT  # (F, 9, V)
         weighted = j * spread
-        damped = weighted @ j.mT + 1e-9 * torch.eye(9, dtype=j.dtype)
+        damped = weighted @ j.mT + damping * torch.eye(9, dtype=j.dtype)
         step = (weighted.mT @ torch.linalg.solve(damped, wrong.flatten(1).unsqueeze(-1))).squeeze(-1)
         step = step * (_LONGEST / step.abs().amax(-1, keepdim=True).clamp_min(_LONGEST))
         internal[:, rows, columns] += step * (miss >= tolerance).unsqueeze(-1)  # a frame does not depend on the others

@@ -26,8 +26,8 @@ from openmm_mdgen.tokens import N_TORSIONS, changed_tokens, tokens_to_internal
 _RENEWED = 1  # stands for the noise that is drawn anew, where seeds are made
 _USUAL, _STRAINED = 3.0, 6.0  # standard deviations of a length or angle, before and after the last closure
 _NEAR = 0.02  # Å, of closure while sampling
-_QUICK = 8  # steps of closure while sampling; the last one takes what it needs
-_ROUNDED = 1e-9  # Å and radians; closing a run would magnify the noise of a rotation's arithmetic
+_SOFT = 0.06  # Å², its damping: with much less, samples magnify the rounding of the input
+_QUICK = 20  # steps of closure while sampling; the last one takes what it needs
 
 
 @dataclass(frozen=True)
@@ -163,11 +163,10 @@ class InpaintSampler:
         Only the given residues of ``frames`` are used.
         """
         positions = torch.as_tensor(np.array(frames), dtype=torch.float64)
-        return self.sample_internal(self.atoms.internal.encode(positions), positions, seeds)
+        return self.sample_internal(self.atoms.internal_of(positions), positions, seeds)
 
     def sample_internal(self, internal: Tensor, positions: Tensor, seeds: Sequence[int]) -> np.ndarray:
         """The same from internal coordinates (T, L, 16) and positions (T, N, 3), of which the given part is used."""
-        internal = (internal / _ROUNDED).round() * _ROUNDED  # the same to the last bit however the molecule is turned
         span = spans(internal, self.free, self.whole).float()
         tokens = self._tokens(internal, span, list(seeds))
         found = tokens_to_internal(tokens.double(), self.atoms.normalization)
@@ -214,7 +213,9 @@ class InpaintSampler:
             internal = opened = torch.where(self._released, found, original).flatten(0, 1)
             for (first, last), target in zip(bridges, targets, strict=True):
                 repeated = target.repeat(len(tokens), 1, 1)
-                internal, _ = close_run(internal, first - 1, last + 1, repeated, max_steps=_QUICK, tolerance=_NEAR)
+                internal, _ = close_run(
+                    internal, first - 1, last + 1, repeated, max_steps=_QUICK, tolerance=_NEAR, damping=_SOFT
+                )
             change = (internal - opened).unflatten(0, tokens.shape[:2]).to(tokens.device)
             return changed_tokens(tokens, change, self.atoms.normalization)
 
