@@ -126,6 +126,10 @@ def design(
     MDGenError
         If no residue or every residue is to be designed, one is not there, or the model cannot do it.
 
+    Notes
+    -----
+    The bundled model guesses no better than chance on peptides that it has not seen; see docs/results.md.
+
     Examples
     --------
     >>> result = openmm_mdgen.design(mda.Universe("pep.pdb", "pep.xtc"), residues=[2, 3])

@@ -312,3 +312,12 @@ def test_several_values_after_one_option():
     args = ["--reference", "a", "b", "--lag", "1", "--generated", "c", "-o", "d"]
     expected = ["--reference", "a", "--reference", "b", "--lag", "1", "--generated", "c", "-o", "d"]
     assert repeat_lists(args) == expected
+
+
+def test_a_trajectory_without_a_topology(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["evaluate", "--reference", "md/r0.xtc", "--generated", "md/r1.xtc"])
+    assert end.value.code == 2
+    error = capsys.readouterr().err.strip()
+    assert error == "error: reference md/r0.xtc has no atom or residue names; give --topology, such as a PDB file"

@@ -42,7 +42,8 @@ def command(
 ) -> None:
     """Find residues that fit the motion of the others in TRAJECTORY, with a trajectory for each of the best sequences.
 
-    Prints the probabilities of every designed position by itself, then the most probable sequences.
+    Prints the probabilities of every designed position by itself, then the most probable sequences. The bundled model
+    guesses no better than chance on peptides that it has not seen.
     """
     from openmm_mdgen.inpainting import design
 

@@ -98,6 +98,8 @@ def _open(path: str, topology: str | Path | None, side: str) -> mda.AtomGroup:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         remedy = "give --topology" if topology is None else "give the topology that it was written with"
         raise MDGenError(f"cannot read {side} {path} ({reason}); {remedy}") from error
+    if not (hasattr(universe.atoms, "names") and hasattr(universe.atoms, "resnames")):
+        raise MDGenError(f"{side} {path} has no atom or residue names; give --topology, such as a PDB file")
     return universe.atoms
 
 
