@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -34,6 +35,32 @@ def identity_loss(network: Any, design: Design) -> Tensor:
     logits = network.identities(design.conditioning)
     loss = F.cross_entropy(logits.mT, design.identity.clamp_max(N_IDENTITIES - 1), reduction="none")
     return (loss * design.free).sum() / design.free.sum().clamp_min(1)
+
+
+class TrainingLoss(nn.Module):
+    """All losses of a network in one forward call, which is what training in several processes needs.
+
+    Parameters
+    ----------
+    network : nn.Module
+    channel_weight : Tensor (C,)
+        As for `flow_loss`.
+    identity_weight : float
+        Of the identities' cross entropy beside the flow's loss.
+    """
+
+    def __init__(self, network: nn.Module, channel_weight: Tensor, identity_weight: float) -> None:
+        super().__init__()
+        self.network, self.identity_weight = network, identity_weight
+        self._channel_weight = channel_weight
+
+    def forward(self, draw: Callable[[], tuple[Batch, torch.Generator]]) -> tuple[Tensor, Tensor]:
+        """The loss to minimise, and the flow's part of it, of the batch and noise that ``draw`` returns."""
+        batch, generator = draw()
+        flow = flow_loss(self.network, batch, generator, self._channel_weight)
+        if batch.design is None:
+            return flow, flow.detach()
+        return flow + self.identity_weight * identity_loss(self.network, batch.design), flow.detach()
 
 
 def build_optimizers(network: nn.Module, muon_rate: float, adamw_rate: float) -> list[torch.optim.Optimizer]:

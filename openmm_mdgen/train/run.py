@@ -21,9 +21,9 @@ from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.tokens import Normalization
 from openmm_mdgen.train.cache import Cache, build_cache, check_source
 from openmm_mdgen.train.flow import (
+    TrainingLoss,
     build_optimizers,
     flow_loss,
-    identity_loss,
     rate_factor,
     set_rate,
     update_average,
@@ -122,11 +122,11 @@ def train(
         network.load_state_dict(network.state_dict() | start.state)
     average = copy.deepcopy(network).requires_grad_(False)
     optimizers = build_optimizers(network, config.muon_rate, config.adamw_rate)
-    prepared, *optimizers = fabric.setup(network, *optimizers)
-    prepared.mark_forward_method("identities")
-    run = _Run(fabric, config, prepared, average.to(fabric.device), optimizers, tables, out, start)
+    windows = _windows(cache, tables, config)
+    loss, *optimizers = fabric.setup(TrainingLoss(network, windows.channel_weight, IDENTITY_WEIGHT), *optimizers)
+    run = _Run(fabric, config, network, loss, average.to(fabric.device), optimizers, tables, out, start)
     run.resume()
-    run.fit(_windows(cache, tables, config), _windows(held_out, tables, config))
+    run.fit(windows, _windows(held_out, tables, config))
     return out / "model.safetensors"
 
 
@@ -143,10 +143,21 @@ def _fabric(config: TrainConfig) -> Any:
         fast = torch.cuda.is_bf16_supported() if cuda else "avx512_bf16" in _cpu_flags()
         precision = "bf16-mixed" if fast else "32-true"
     fabric = lightning.Fabric(
-        accelerator=config.accelerator, devices=config.devices, num_nodes=config.n_nodes, precision=precision
+        accelerator=config.accelerator,
+        devices=config.devices,
+        num_nodes=config.n_nodes,
+        precision=precision,
+        strategy="ddp_find_unused_parameters_true" if _is_distributed(config) else "auto",
     )
     fabric.launch()
     return fabric
+
+
+def _is_distributed(config: TrainConfig) -> bool:
+    """Whether several processes train together; parts of the network then wait for batches that inpaint."""
+    if config.n_nodes > 1 or config.devices not in ("auto", "1"):
+        return True
+    return config.devices == "auto" and config.accelerator in ("auto", "gpu", "cuda") and torch.cuda.device_count() > 1
 
 
 def _task(config: TrainConfig) -> str:
@@ -204,14 +215,15 @@ class _Run:
         self,
         fabric: Any,
         config: TrainConfig,
-        network: Any,
+        network: nn.Module,
+        loss: Any,
         average: nn.Module,
         optimizers: list[Any],
         tables: dict[str, Tensor],
         out: Path,
         start: Weights | None = None,
     ) -> None:
-        self.fabric, self.config, self.network, self.average = fabric, config, network, average
+        self.fabric, self.config, self.network, self.loss, self.average = fabric, config, network, loss, average
         self.optimizers, self.tables, self.out, self.start = optimizers, tables, out, start
         self.step, self.seconds = 0, 0.0
         self.losses: list[tuple[int, float, float, float]] = []
@@ -257,10 +269,8 @@ class _Run:
         generator = torch.Generator().manual_seed(
             (config.seed << 40) + self.step * fabric.world_size + fabric.global_rank
         )
-        loss = flow_loss(self.network, batch, generator, windows.channel_weight)
-        value = float(loss.detach())
-        if batch.design is not None:
-            loss = loss + IDENTITY_WEIGHT * identity_loss(self.network, batch.design)
+        loss, flow = self.loss(lambda: (batch, generator))
+        value = float(flow)
         fabric.backward(loss)
         fabric.clip_gradients(self.network, self.optimizers[0], max_norm=1.0)
         set_rate(self.optimizers, rate_factor(self.step, config.n_steps, WARMUP, config.decay))
@@ -268,7 +278,7 @@ class _Run:
             optimizer.step()
         for optimizer in self.optimizers:
             optimizer.zero_grad()
-        update_average(self.average, self.network.module, self.step, config.ema)
+        update_average(self.average, self.network, self.step, config.ema)
         if value != value:
             raise MDGenError(f"the loss is not a number at step {self.step}; lower --muon-rate and --adamw-rate")
         return value
