@@ -411,6 +411,16 @@ def test_upsampling_by_command(tmp_path):
     assert (task.name, task.spacings, task.intervals, task.lengths) == ("fine", (1.0, 50.0), (0.1, 1.0), (1, 1))
 
 
+@pytest.mark.slow
+def test_two_processes_train_together(tmp_path):
+    """With batches that inpaint, whose losses use the network twice, and batches that leave parts of it out."""
+    arguments = ["train", *ARGUMENTS, "--steps", "4", "--inpaint", "0.5", "--devices", "2", "-o", str(tmp_path)]
+    command = [sys.executable, "-m", "openmm_mdgen", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert load_task(tmp_path / "model.safetensors", "cpu").network.config.inpaints
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
