@@ -9,7 +9,7 @@ import click
 from openmm_mdgen.cli.messages import one_line_warnings
 from openmm_mdgen.cli.quantities import Count
 from openmm_mdgen.cli.residues import Residues, open_trajectory
-from openmm_mdgen.cli.universes import check_outputs, write_topology, write_universes
+from openmm_mdgen.cli.universes import check_outputs, check_topology, write_topology, write_universes
 
 
 @click.command("design", context_settings={"help_option_names": ["-h", "--help"]})
@@ -54,8 +54,11 @@ def command(
         for residue, row in zip(result.residues, result.probabilities, strict=True):
             best = sorted(zip(row, result.letters, strict=True), reverse=True)[:6]
             click.echo(f"residue {residue}: " + "  ".join(f"{letter} {value:.2f}" for value, letter in best))
-        for (sequence, probability), universe in zip(result.sequences, result.universes, strict=True):
-            click.echo(f"{sequence}  probability {probability:.3g}")
-            path = output.with_stem(f"{output.stem}_{sequence}")
+        paths = [output.with_stem(f"{output.stem}_{ranked.sequence}") for ranked in result.sequences]
+        for path in paths:  # all of them before the first is written
+            check_outputs(path, 1, [trajectory, topology])
+            check_topology(path.with_suffix(".pdb"))
+        for ranked, universe, path in zip(result.sequences, result.universes, paths, strict=True):
+            click.echo(f"{ranked.sequence}  probability {ranked.probability:.3g}")
             write_topology(universe, path.with_suffix(".pdb"))
             write_universes([universe], [path])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,7 +50,14 @@ def check_topology(path: Path) -> None:
 
 
 def write_topology(universe: Universe, path: Path) -> None:
-    """Write the atoms of the current frame as a PDB file."""
+    """Write the atoms of the current frame as a PDB file, which gets its name when it is whole."""
     check_topology(path)
-    universe.atoms.write(str(path))
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        universe.atoms.write(str(temporary))
+        os.replace(temporary, path)
+    except OSError as error:
+        raise MDGenError(f"cannot write {str(path)!r} ({error.strerror or error}); choose another output") from error
+    finally:
+        temporary.unlink(missing_ok=True)
     click.echo(f"topology: {path}")
