@@ -86,6 +86,22 @@ def test_design(capsys):
     assert len(names() - BEFORE) == 4
 
 
+def test_designs_are_not_written_over_an_input(capsys):
+    """Not even where the input is called what the best sequence's file would be."""
+    run("design", "pep.xtc", "-t", "a.pdb", "--residues", "2", "--sequences", "1", "-o", "first.xtc")
+    (made,) = (name for name in names() if name.startswith("first_") and name.endswith(".xtc"))
+    given = made.replace("first", "pep")
+    shutil.copy("pep.xtc", given)
+    content = Path(given).read_bytes()
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as exit_:
+        words = ["design", given, "-t", "a.pdb", "--residues", "2", "--sequences", "1", "-o", "pep.xtc"]
+        main([*words, "--model", MODEL])
+    error = capsys.readouterr().err.strip()
+    assert exit_.value.code == 2 and error == f"error: output '{given}' is one of the inputs; choose another name"
+    assert Path(given).read_bytes() == content and not Path(given).with_suffix(".pdb").exists()
+
+
 def test_unconditional(capsys):
     run("unconditional", "ACE-A-NME", "--time", "100ps", "--replicas", "2")
     assert names() - BEFORE == {"ACE-A-NME.pdb", "ACE-A-NME_00.xtc", "ACE-A-NME_01.xtc"}
