@@ -1,11 +1,13 @@
 """Inpainting and design on the peptides of a split.
 
     python benchmarks/inpainting.py ../shared/data/tetrapeptides/test --train ../shared/data/tetrapeptides/train
+    python benchmarks/inpainting.py ../shared/data/tetrapeptides/test ../shared/data/peptides/test \\
+        --train ../shared/data/tetrapeptides/train --train ../shared/data/peptides/train --part design --replicas 16
 
 Inpainting: of each peptide's first replicas, the inner residues are generated anew, told and not told identities and
 torsions; their torsions' distance to the second half of the MD, beside MD's first half (floor) and torsions of the same
-residue types pooled from train. Design: every inner residue alone, and all inner residues together, guessed from the
-others' motion in windows of 64 frames, from the first frame of each of those windows, and from the whole replicas.
+residue types pooled from train. Design: every residue between two others and every such pair, guessed from the others'
+motion in whole replicas, in one replica at a time, in windows of 64 frames and from the first frame of each of those.
 """
 
 from __future__ import annotations
@@ -13,26 +15,27 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections import Counter
 from pathlib import Path
 
 import click
 import MDAnalysis as mda
 import numpy as np
+from design_tables import bare, print_design
 from ensemble_tables import table
 from pooled import pooled_for, pooled_histograms, read_peptide
 
 from openmm_mdgen.checkpoint import load_task_for
 from openmm_mdgen.evaluate.distances import histograms, jsd
 from openmm_mdgen.evaluate.torsions import Torsion, torsion_angles
+from openmm_mdgen.identity_file import load_identities
 from openmm_mdgen.naming import CAPS
 from openmm_mdgen.peptide import Peptide
 from openmm_mdgen.structures import atomgroup_to_structure
-from openmm_mdgen.tasks.design import LETTERS, Design
+from openmm_mdgen.tasks.design import Design
 from openmm_mdgen.tasks.inpaint import Inpaint
 from openmm_mdgen.tasks.propagator import block_seed
 
-INTERVAL, WINDOW = 10.0, 64
+INTERVAL = 10.0
 
 
 def inner(n_residues: int) -> list[int]:
@@ -83,135 +86,58 @@ def _distances(
     return {name: float(found[c].mean()) for name, c in kinds if c.any()}
 
 
-def frequencies(train: list[Path]) -> np.ndarray:
-    """How often each of `LETTERS` is in the peptides of train."""
-    counts: Counter[str] = Counter()
-    for folder in train:
-        universe = mda.Universe(folder / "heavy.pdb")
-        counts.update(Peptide.from_structure(atomgroup_to_structure(universe.atoms)).sequence)
-    values = np.array([counts[letter] for letter in LETTERS], float)
-    return values / values.sum()
-
-
-def designed(folder: Path, n_replicas: int, model: str, frequency: np.ndarray) -> list[dict[str, object]]:
-    """A row per set of residues that is designed."""
-    _, md, _ = read_peptide(folder)
-    universe = mda.Universe(folder / "heavy.pdb")
-    structure = atomgroup_to_structure(universe.atoms)
-    sequence = Peptide.from_structure(structure).sequence
-    if len(sequence) < 2:
-        return []
-    task, places = load_task_for(Design, model), inner(len(sequence))
-    rows = []
-    for chosen in [[p] for p in places] + ([places] if len(places) > 1 else []):
-        native = "".join(sequence[p] for p in chosen)
-        windows = [x[k : k + WINDOW] for x in md[:n_replicas] for k in range(0, len(x) - WINDOW + 1, WINDOW)]
-        found = {
-            "all": [_best(task, structure, chosen, np.concatenate(md[:n_replicas]))],
-            "window": [_best(task, structure, chosen, x) for x in windows],
-            "first frame": [_best(task, structure, chosen, x[:1]) for x in windows],
-        }
-        right = {
-            k: float(np.mean([[a == b for a, b in zip(best, native, strict=True)] for best, _ in v]))
-            for k, v in found.items()
-        }
-        likely = {
-            k: float(np.mean([[p[LETTERS.index(c)] for p, c in zip(rows_, native, strict=True)] for _, rows_ in v]))
-            for k, v in found.items()
-        }
-        by_frequency = float(np.mean([frequency[LETTERS.index(c)] for c in native]))
-        rows.append(
-            {
-                "places": chosen,
-                "native": native,
-                "guess": found["all"][0][0],
-                "right": right,
-                "likely": likely,
-                "frequency": by_frequency,
-            }
-        )
-    return rows
-
-
-def _best(task: Design, structure: object, places: list[int], frames: np.ndarray) -> tuple[str, np.ndarray]:
-    """The most probable residues, and the probabilities of each position."""
-    guess = task.read(structure, places, frames, INTERVAL)  # type: ignore[arg-type]
-    best = guess.rank(1)[0].sequence
-    return "".join(best[p] for p in places), guess.probabilities()
-
-
-@click.command()
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("--train", type=click.Path(exists=True, path_type=Path), required=True)
-@click.option("--model", default="peptide", show_default=True)
-@click.option("--replicas", default=4, show_default=True)
-@click.option("--only", multiple=True)
-@click.option("--json", "target", type=click.Path(path_type=Path))
-def main(data: Path, train: Path, model: str, replicas: int, only: tuple[str, ...], target: Path | None) -> None:
-    """Inpaint and design every peptide of DATA that has two residues or more."""
-    warnings.filterwarnings("ignore")
-    folders = [f for f in sorted(train.iterdir()) if f.is_dir()]
-    pooled = pooled_histograms(folders, Path("cache") / f"pooled_{train.parent.name}.npz")
-    frequency = frequencies(folders)
-    cells, designs, found = [], [], {}
-    for folder in sorted(f for f in data.iterdir() if (f / "heavy.pdb").exists()):
-        if (only and folder.name not in only) or len(folder.name.replace("ACE-", "").replace("-NME", "")) < 2:
-            continue
-        result = inpainted(folder, replicas, model, pooled)
-        rows = designed(folder, replicas, model, frequency)
-        found[folder.name] = {"inpainting": result, "design": rows}
-        where = ", ".join(map(str, result["places"]))
-        for system, values in result["rows"].items():
-            cells.append(
-                [
-                    folder.name,
-                    where,
-                    system,
-                    *(f"{values[k]:.3f}" if k in values else "" for k in ("backbone", "side chains")),
-                ]
-            )
-        for r in rows:
-            numbers = [f"{r[k][w]:.2f}" for k in ("right", "likely") for w in ("first frame", "window", "all")]
-            designs.append(
-                [
-                    folder.name,
-                    ", ".join(str(p + 1) for p in r["places"]),
-                    r["native"],
-                    r["guess"],
-                    *numbers,
-                    f"{r['frequency']:.2f}",
-                ]
-            )
+def print_inpainting(folders: list[Path], train: list[Path], model: str, n_replicas: int) -> dict[str, object]:
+    """The table of every peptide's torsions."""
+    sets = "_".join(sorted({folder.parent.parent.name for folder in train}))
+    pooled = pooled_histograms(train, Path("cache") / f"pooled_{sets}.npz")
+    found = {folder.name: inpainted(folder, n_replicas, model, pooled) for folder in folders}
+    cells = [
+        [name, ", ".join(map(str, result["places"])), system]
+        + [f"{values[k]:.3f}" if k in values else "" for k in ("backbone", "side chains")]
+        for name, result in found.items()
+        for system, values in result["rows"].items()
+    ]
     click.echo(table(["peptide", "generated", "system", "backbone JSD", "side-chain JSD"], cells))
-    seconds = sum(f["inpainting"]["seconds"] for f in found.values())
-    kept = sum(f["inpainting"]["kept"] for f in found.values())
+    seconds, kept = (sum(result[k] for result in found.values()) for k in ("seconds", "kept"))
     click.echo(
         f"\n{seconds:.0f} s for the rows that were told; {kept} frames of all were not closed and kept as given\n"
     )
-    head = [
-        "peptide",
-        "designed",
-        "native",
-        "guess",
-        "recovered: first frame",
-        "window",
-        "whole",
-        "probability of the native: first frame",
-        "window",
-        "whole",
-        "frequency in train",
+    return found
+
+
+@click.command()
+@click.argument("data", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--train", multiple=True, type=click.Path(exists=True, path_type=Path), required=True)
+@click.option("--model", default="peptide", show_default=True)
+@click.option("--identities", default="peptide-design", show_default=True)
+@click.option("--replicas", default=4, show_default=True)
+@click.option("--only", multiple=True, help="Names of peptides.")
+@click.option("--part", multiple=True, type=click.Choice(["inpainting", "design"]), help="Default: both.")
+@click.option("--json", "target", type=click.Path(path_type=Path))
+def main(
+    data: tuple[Path, ...],
+    train: tuple[Path, ...],
+    model: str,
+    identities: str,
+    replicas: int,
+    only: tuple[str, ...],
+    part: tuple[str, ...],
+    target: Path | None,
+) -> None:
+    """Inpaint and design every peptide of DATA that has two residues or more."""
+    warnings.filterwarnings("ignore")
+    pools = [sorted(f for f in folder.iterdir() if (f / "heavy.pdb").exists()) for folder in (*data, *train)]
+    folders = [
+        f for pool in pools[: len(data)] for f in pool if len(bare(f.name)) > 1 and f.name in (only or (f.name,))
     ]
-    click.echo(table(head, designs))
-    alone = [r for f in found.values() for r in f["design"] if len(r["places"]) == 1]
-    if alone:
-        mean = {
-            w: (np.mean([r["right"][w] for r in alone]), np.mean([r["likely"][w] for r in alone]))
-            for w in ("first frame", "window", "all")
-        }
-        text = "; ".join(f"{w}: {a:.3f} recovered, native's probability {b:.3f}" for w, (a, b) in mean.items())
-        mean_frequency = np.mean([r["frequency"] for r in alone])
-        click.echo(f"\nsingle residues, {len(alone)} positions: {text}")
-        click.echo(f"chance: 0.050 recovered; drawn by the frequencies of train: {mean_frequency:.3f}")
+    known = [f for pool in pools[len(data) :] for f in pool]
+    found: dict[str, object] = {}
+    if "inpainting" in (part or ("inpainting",)):
+        found["inpainting"] = print_inpainting(folders, known, model, replicas)
+    if "design" in (part or ("design",)):
+        found["design"] = print_design(
+            folders, known, load_task_for(Design, model, identities=load_identities(identities)), replicas
+        )
     if target:
         target.write_text(json.dumps(found))
 

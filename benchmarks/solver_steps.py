@@ -28,17 +28,19 @@ from openmm_mdgen.tasks.simulate import Simulate
 REPLICAS, DISCARDED, FRAMES = 8, 20, 200
 
 
-def run(task: Simulate, start: mda.AtomGroup) -> tuple[np.ndarray, float]:
+def run(
+    task: Simulate, start: mda.AtomGroup, n_replicas: int = REPLICAS, discarded: int = DISCARDED, n_frames: int = FRAMES
+) -> tuple[np.ndarray, float]:
     """Frames (R, T, N, 3) in Å, and frames made per second."""
     propagator = task.bind(atomgroup_to_structure(start), 10.0)
-    x, blocks = np.repeat(start.positions[None], REPLICAS, 0), []
+    x, blocks = np.repeat(start.positions[None], n_replicas, 0), []
     began = time.perf_counter()
-    while sum(b.shape[1] for b in blocks) < DISCARDED + FRAMES:
-        blocks.append(propagator.next_blocks(x, [block_seed(0, len(blocks), r) for r in range(REPLICAS)]))
+    while sum(b.shape[1] for b in blocks) < discarded + n_frames:
+        blocks.append(propagator.next_blocks(x, [block_seed(0, len(blocks), r) for r in range(n_replicas)]))
         x = blocks[-1][:, -1]
     frames = np.concatenate(blocks, 1)
     speed = frames.shape[0] * frames.shape[1] / (time.perf_counter() - began)
-    return frames[:, DISCARDED : DISCARDED + FRAMES], speed
+    return frames[:, discarded : discarded + n_frames], speed
 
 
 @click.command()

@@ -2,9 +2,11 @@
 
     python benchmarks/upsampling.py ../shared --split test --spacing 10 --model peptide
     python benchmarks/upsampling.py ../shared --kind peptides --spacing 5 --model linear
+    python benchmarks/upsampling.py ../shared --split val --spacing 10 --interval 1 --paths peptide
 
 Bursts hold a frame every 0.1 ps. Beside the model: straight lines between key frames as they are (Cartesian), the same
-machinery without a network (superposed), and the thinned file with each frame held until the next.
+machinery without a network (superposed), the thinned file with each frame held until the next, and, with --paths, the
+network of the simulation task, which fills windows around the same key frames as it does for `interpolate`.
 """
 
 from __future__ import annotations
@@ -24,9 +26,11 @@ from MDAnalysis import Universe
 from MDAnalysis.lib.distances import calc_dihedrals
 from upsampling_metrics import BANDS, Shape, band_power, shape
 
+from openmm_mdgen.checkpoint import bind_paths
+from openmm_mdgen.structures import atomgroup_to_structure
 from openmm_mdgen.upsampling import upsample
 
-INTERVAL = 0.1  # ps
+BURST_INTERVAL = 0.1  # ps
 XTC_STEP = 0.01  # Å, to which XTC files round
 
 Way = Callable[[Universe, np.ndarray, int, int], np.ndarray]
@@ -53,14 +57,25 @@ def held(universe: Universe, keys: np.ndarray, factor: int, seed: int) -> np.nda
     return np.concatenate([np.repeat(keys[:-1], factor, axis=0), keys[-1:]])
 
 
-def by_model(model: Any) -> Way:
+def by_model(model: Any, interval: float) -> Way:
     """`openmm_mdgen.upsample`."""
 
     def way(universe: Universe, keys: np.ndarray, factor: int, seed: int) -> np.ndarray:
         coarse = universe.copy()
-        coarse.load_new(keys, dt=factor * INTERVAL)
-        fine = upsample(coarse, INTERVAL, model=model, seed=seed)
+        coarse.load_new(keys, dt=factor * interval)
+        fine = upsample(coarse, interval, model=model, seed=seed)
         return np.array([ts.positions.copy() for ts in fine.trajectory])
+
+    return way
+
+
+def by_paths(model: str, interval: float) -> Way:
+    """The simulation task's network, with the key frames given to it."""
+
+    def way(universe: Universe, keys: np.ndarray, factor: int, seed: int) -> np.ndarray:
+        paths = bind_paths(model, atomgroup_to_structure(universe.atoms), interval)
+        placed = {k * factor: frame for k, frame in enumerate(keys)}
+        return paths.sample(placed, (len(keys) - 1) * factor + 1, [seed])[0].astype(np.float32)
 
     return way
 
@@ -94,6 +109,7 @@ def score(
     quads: np.ndarray,
     factor: int,
     way: Way,
+    interval: float,
     seed: int,
 ) -> Scores:
     """Thin bursts (F, N, 3), fill them by `way`, compare."""
@@ -106,26 +122,26 @@ def score(
     shapes = [shape(frames, burst, factor) for frames, burst in zip(made, bursts, strict=True)]
     mean_shape = Shape(*(float(np.mean([getattr(one, field.name) for one in shapes])) for field in fields(Shape)))
     exact = all(np.array_equal(a[::factor], b[::factor]) for a, b in zip(made, bursts, strict=True))
-    power = band_power(np.exp(1j * theta), INTERVAL)
+    power = band_power(np.exp(1j * theta), interval)
     return Scores(error, mean_shape, power, exact, sum(map(len, made)) / seconds)
 
 
-def rounding_floor(bursts: list[np.ndarray], quads: np.ndarray) -> np.ndarray:
+def rounding_floor(bursts: list[np.ndarray], quads: np.ndarray, interval: float) -> np.ndarray:
     """Power that rounding positions to 0.01 Å adds to each band."""
     rng = np.random.default_rng(0)
     difference = []
     for burst in bursts:
         shaken = burst + rng.uniform(-XTC_STEP / 2, XTC_STEP / 2, burst.shape)
         difference.append(np.exp(1j * torsion_angles(shaken, quads)) - np.exp(1j * torsion_angles(burst, quads)))
-    return band_power(np.stack(difference), INTERVAL)
+    return band_power(np.stack(difference), interval)
 
 
-def read_bursts(folder: Path, factor: int) -> tuple[Universe, list[np.ndarray]]:
-    """Bursts of a peptide, each cut to whole gaps."""
+def read_bursts(folder: Path, factor: int, stride: int = 1) -> tuple[Universe, list[np.ndarray]]:
+    """Every stride-th frame of a peptide's bursts, each cut to whole gaps."""
     universe, bursts = Universe(str(folder / "heavy.pdb")), []
     for path in sorted(folder.glob("burst*.xtc")):
         universe.load_new(str(path))
-        frames = np.array([ts.positions.copy() for ts in universe.trajectory])
+        frames = np.array([ts.positions.copy() for ts in universe.trajectory[::stride]])
         bursts.append(frames[: (len(frames) - 1) // factor * factor + 1])
     return universe, bursts
 
@@ -140,30 +156,46 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
 @click.option("--kind", type=click.Choice(["tetrapeptides", "peptides"]), default="tetrapeptides", show_default=True)
 @click.option("--spacing", type=float, default=10.0, show_default=True, help="ps between key frames")
+@click.option("--interval", type=float, default=0.1, show_default=True, help="ps between the frames made")
 @click.option("--model", default="peptide", show_default=True)
+@click.option("--paths", help="Also this network of the simulation task, such as peptide.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--only", multiple=True, help="These peptides only.")
-def main(shared: Path, split: str, kind: str, spacing: float, model: str, seed: int, only: tuple[str, ...]) -> None:
+def main(
+    shared: Path,
+    split: str,
+    kind: str,
+    spacing: float,
+    interval: float,
+    model: str,
+    paths: str | None,
+    seed: int,
+    only: tuple[str, ...],
+) -> None:
     """Print the figures."""
     warnings.filterwarnings("ignore")
-    metrics, factor = metrics_module(shared), round(spacing / INTERVAL)
-    ways: dict[str, Way] = {model: by_model(model), "Cartesian": cartesian, "thinned, held": held}
+    metrics, factor = metrics_module(shared), round(spacing / interval)
+    ways: dict[str, Way] = {model: by_model(model, interval)}
+    if paths:
+        ways[f"{paths}, as paths"] = by_paths(paths, interval)
     if model != "linear":
-        ways = {model: ways[model], "linear": by_model("linear"), **ways}
+        ways["linear"] = by_model("linear", interval)
+    ways |= {"Cartesian": cartesian, "thinned, held": held}
     folders = [f for f in sorted((shared / "data" / kind / split).iterdir()) if not only or f.name in only]
     results: dict[str, dict[str, Scores]] = {}
     md: dict[str, tuple[Shape, np.ndarray, np.ndarray]] = {}
     for folder in folders:
-        universe, bursts = read_bursts(folder, factor)
+        universe, bursts = read_bursts(folder, factor, round(interval / BURST_INTERVAL))
         quads = np.array([quad for _, quad in metrics.quadruples(universe)])
         results[folder.name] = {
-            name: score(metrics, universe, bursts, quads, factor, way, seed) for name, way in ways.items()
+            name: score(metrics, universe, bursts, quads, factor, way, interval, seed) for name, way in ways.items()
         }
         theta = np.stack([torsion_angles(burst, quads) for burst in bursts])
-        power = band_power(np.exp(1j * theta), INTERVAL)
-        md[folder.name] = shape(bursts[0], bursts[0], factor), power, rounding_floor(bursts, quads)
+        power = band_power(np.exp(1j * theta), interval)
+        md[folder.name] = shape(bursts[0], bursts[0], factor), power, rounding_floor(bursts, quads, interval)
     click.echo(
-        f"{kind}, {split}: key frames {spacing:g} ps apart, made {factor}x finer, lags 0.1 to {spacing - 0.1:g} ps\n"
+        f"{kind}, {split}: key frames {spacing:g} ps apart, made {factor}x finer, "
+        f"lags {interval:g} to {spacing - interval:g} ps\n"
     )
     click.echo(error_table(results, list(ways)) + "\n")
     click.echo(shape_table(results, md, list(ways)) + "\n")

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from openmm_mdgen import identity_file
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.gap_tokens import GapScales
+from openmm_mdgen.gap_spectra import GapSpectra
+from openmm_mdgen.geometry.sidechains import TYPES
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.peptide import Structure
 from openmm_mdgen.published_file import is_published, load_published
@@ -23,6 +23,7 @@ from openmm_mdgen.tasks.interpolate import Interpolate
 from openmm_mdgen.tasks.model import PeptideModel
 from openmm_mdgen.tasks.simulate import Simulate
 from openmm_mdgen.tasks.upsample import Upsample
+from openmm_mdgen.tensor_file import bundled_path, read_tensors, write_tensors
 from openmm_mdgen.tokens import Normalization
 
 FORMAT = "openmm-mdgen velocity 1"
@@ -39,7 +40,7 @@ class Weights:
     config : VelocityConfig
     state : dict of str to Tensor
     tables : dict of str to Tensor
-        How tokens are scaled: a `Normalization` or `GapScales`, by field.
+        How tokens are scaled: a `Normalization` or `GapSpectra`, by field.
     name : str
     task : {'simulate', 'upsample'}
     temperature : float
@@ -70,18 +71,12 @@ class Weights:
 
 
 def save_weights(path: Path, weights: Weights) -> None:
-    """Write a .safetensors file, under a temporary name first, with the permissions that new files get."""
+    """Write a .safetensors file."""
     tensors = {f"network.{k}": v.detach().cpu().float().contiguous() for k, v in weights.state.items()}
     tensors |= {f"table.{k}": v.contiguous() for k, v in weights.tables.items()}
     about = {k: getattr(weights, k) for k in _ABOUT}
     metadata = {"format": FORMAT, "config": json.dumps(asdict(weights.config)), "about": json.dumps(about)}
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.unlink(missing_ok=True)
-    temporary.touch()
-    mode = temporary.stat().st_mode
-    save_file(tensors, temporary, metadata=metadata)
-    temporary.chmod(mode)  # save_file lets only the owner read
-    temporary.replace(path)
+    write_tensors(path, tensors, metadata)
 
 
 def read_weights(path: Path) -> Weights:
@@ -92,24 +87,16 @@ def read_weights(path: Path) -> Weights:
     MDGenError
         If the file is missing, damaged, or not ours.
     """
-    if not path.exists():
-        raise MDGenError(
-            f"weights file {path} does not exist; name a .safetensors file or one of `openmm-mdgen models`"
-        )
-    try:
-        with safe_open(path, framework="pt") as handle:
-            metadata = handle.metadata() or {}
-            tensors = {k: handle.get_tensor(k) for k in handle.keys()}
-    except (SafetensorError, OSError) as error:
-        raise MDGenError(
-            f"weights file {path} is damaged or no .safetensors file ({error}); fetch or train it again"
-        ) from error
+    tensors, metadata = read_tensors(path)
     if metadata.get("format") != FORMAT:
+        guesses = metadata.get("format") == identity_file.FORMAT
         raise MDGenError(
-            f"weights file {path} is of format {metadata.get('format')!r}, not {FORMAT!r}; use openmm-mdgen import"
+            f"weights file {path} is of format {metadata.get('format')!r}, not {FORMAT!r}; "
+            + ("give it to design as identities=" if guesses else "use openmm-mdgen import")
         )
     config, about = _read_metadata(metadata, path)
     state = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
+    state = {k: v for k, v in state.items() if not k.startswith("identity_out.")}  # early files have this layer
     tables = {k.removeprefix("table."): v for k, v in tensors.items() if k.startswith("table.")}
     check_state(VelocityNetwork(config).state_dict() | _empty_tables(about, config, tables), state | tables, path)
     return Weights(config, state, tables, **about, content_hash=hashlib.sha256(path.read_bytes()).hexdigest())
@@ -121,6 +108,8 @@ def _read_metadata(metadata: dict[str, str], path: Path) -> tuple[VelocityConfig
         about = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(metadata["about"]).items()}
         if not set(about) <= set(_ABOUT):
             raise ValueError(f"unknown {min(set(about) - set(_ABOUT))}")
+        if about.get("task") == "upsample" and len(about.get("spacings", ())) != 2:
+            raise ValueError("spacings of an upsampling model are a shortest and a longest")
         return VelocityConfig(**json.loads(metadata["config"])), about
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise MDGenError(f"weights file {path} has unreadable metadata ({error}); fetch or train it again") from error
@@ -130,8 +119,18 @@ def _empty_tables(about: dict[str, Any], config: VelocityConfig, found: dict[str
     """Tables of the shapes that the task needs."""
     if about.get("task") != "upsample":
         return {"mean": torch.empty(config.channels), "std": torch.empty(config.channels)}
-    spacings = torch.empty(found["spacings"].numel() if "spacings" in found else 1)
-    return {"spacings": spacings, "scales": torch.empty(len(spacings), config.channels)}
+    shape = (*found["frequencies"].shape, 1, 1) if "frequencies" in found else (1, 1)
+    pairs, bands = (max(1, n) for n in shape[:2])
+    square = torch.empty(pairs, bands, config.channels, config.channels)
+    return {
+        "pairs": torch.empty(pairs, 2),
+        "frequencies": torch.empty(pairs, bands),
+        "variance": torch.empty(pairs, bands, len(TYPES), config.channels),
+        "own": square,
+        "before": square,
+        "mean": torch.empty(len(TYPES), config.channels),
+        "kept": torch.empty(config.channels),
+    }
 
 
 def check_state(expected: dict[str, Tensor], found: dict[str, Tensor], path: Path) -> None:
@@ -148,11 +147,6 @@ def check_state(expected: dict[str, Tensor], found: dict[str, Tensor], path: Pat
         raise MDGenError(
             f"weights file {path} does not fit its network: {'; '.join(wrong[:3])}{more}; fetch or train it again"
         )
-
-
-def bundled_path(name: str) -> Path:
-    """Where a bundled model's weights lie."""
-    return Path(__file__).parent / "weights" / f"{name}.safetensors"
 
 
 def load_weights(name: str) -> Weights:
@@ -246,6 +240,10 @@ def bind_paths(model: Any, structure: Structure, interval: float, device: str | 
 
 def _named(name: str, device: str | None) -> Any:
     known = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+    if name == identity_file.BUNDLED:
+        raise MDGenError(
+            f"model {name!r} makes no trajectories but guesses identities; give it to design as identities="
+        )
     if name not in known:
         listed = ", ".join(sorted(known))
         raise MDGenError(f"model {name!r} is unknown; known are {listed}, or give the path of a .safetensors file")
@@ -279,7 +277,7 @@ def upsampling(weights: Weights, device: str | None = None) -> Upsample:
     """The upsampling task of these weights."""
     return Upsample(
         network=build_network(weights, choose_device(device)),
-        scales=GapScales(**weights.tables),
+        spectra=GapSpectra(**weights.tables),
         name=weights.name,
         content_hash=weights.content_hash,
         spacings=(weights.spacings[0], weights.spacings[1]),

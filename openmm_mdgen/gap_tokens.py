@@ -1,47 +1,26 @@
-"""Tokens of the frames between two key frames: how far internal coordinates are from the straight way across.
+"""What the frames between two key frames are measured against: a way across the gap, and what is told of it.
 
-Between key frames a torsion hardly leaves the arc from one to the other, so its distance from that arc, in units
-of what is usual at this spacing, is a far better thing to learn than its sine and cosine.
+Between key frames a torsion hardly leaves the arc from one to the other, so its distance from that arc is a far better
+thing to learn than its sine and cosine. Lengths and angles have forgotten both key frames after 0.1 ps and are measured
+from where they rest.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from openmm_mdgen.gap_spectra import GapColour, GapSpectra
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS
+from openmm_mdgen.tokens import Conditioning
 
 N_GAP_CHANNELS = len(INTERNAL)
-N_TOLD = 3 * len(TORSIONS) + 3
-"""What is told of every frame: sine and cosine of the arc, its length, where on it the frame lies, and the spacing."""
-
-
-@dataclass(frozen=True)
-class GapScales:
-    """Deviation of every channel from the straight way, per spacing of the key frames.
-
-    Attributes
-    ----------
-    spacings : Tensor (S,)
-        ps, rising.
-    scales : Tensor (S, 16)
-        Radians and Å, root mean square over the frames inside a gap.
-    """
-
-    spacings: Tensor
-    scales: Tensor
-
-    def at(self, spacing: float) -> Tensor:
-        """Scales (16,) at a spacing in ps, between the measured ones on a double-logarithmic line."""
-        x = self.spacings.log()
-        place = torch.tensor(math.log(spacing), dtype=x.dtype).clamp(x[0], x[-1])
-        right = int(torch.searchsorted(x, place).clamp(1, len(x) - 1)) if len(x) > 1 else 0
-        left = max(0, right - 1)
-        share = (place - x[left]) / (x[right] - x[left]) if right > left else 0.0
-        return torch.lerp(self.scales[left].log(), self.scales[right].log(), float(share)).exp()
+N_PLACE = 3 * len(TORSIONS) + 3
+N_TOLD = N_PLACE + N_GAP_CHANNELS
+"""What is told of every frame: sine and cosine of the arc, its length, where on it the frame lies, the spacing, and, in
+every step of the solver, the motion that the tokens of that moment stand for."""
 
 
 def wrap(angles: Tensor) -> Tensor:
@@ -49,34 +28,47 @@ def wrap(angles: Tensor) -> Tensor:
     return torch.remainder(angles + math.pi, 2 * math.pi) - math.pi
 
 
-def straight_way(left: Tensor, right: Tensor, n_between: int) -> Tensor:
-    """Internal coordinates (G, n_between, L, 16) on the shorter arcs between those of key frames (G, L, 16)."""
+def way_across(left: Tensor, right: Tensor, n_between: int, sequence: Tensor, spectra: GapSpectra) -> Tensor:
+    """Internal coordinates (G, n_between, L, 16) that the motion inside gaps is measured from.
+
+    Parameters
+    ----------
+    left, right : Tensor (G, L, 16)
+        Key frames.
+    sequence : Tensor (L,) or (G, L)
+        Residue types.
+    """
     share = torch.arange(1, n_between + 1, dtype=left.dtype, device=left.device) / (n_between + 1)
-    step = right - left
     n = len(TORSIONS)
-    step = torch.cat((wrap(step[..., :n]), step[..., n:]), -1)
-    return left.unsqueeze(1) + share[:, None, None] * step.unsqueeze(1)
+    arc = wrap(right - left)[..., :n]
+    torsions = left[..., :n].unsqueeze(1) + share[:, None, None] * arc.unsqueeze(1)
+    mean = spectra.mean.to(left)[sequence][..., n:]
+    rest = mean + spectra.kept.to(left)[n:] * ((left + right)[..., n:] / 2 - mean)
+    return torch.cat((torsions, rest.unsqueeze(1).expand(-1, n_between, -1, -1)), -1)
 
 
-def internal_to_gap_tokens(internal: Tensor, way: Tensor, scale: Tensor) -> Tensor:
-    """Tokens (..., 16) of internal coordinates (..., 16) beside the straight way."""
+def motion_beside(internal: Tensor, way: Tensor) -> Tensor:
+    """Motion (..., 16) in radians and Å of internal coordinates (..., 16) beside the way."""
     n, offset = len(TORSIONS), internal - way
-    return torch.cat((wrap(offset[..., :n]), offset[..., n:]), -1) / scale
-
-
-def gap_tokens_to_internal(tokens: Tensor, way: Tensor, scale: Tensor) -> Tensor:
-    """Inverse of `internal_to_gap_tokens`."""
-    return way + tokens * scale
+    return torch.cat((wrap(offset[..., :n]), offset[..., n:]), -1)
 
 
 def told_of_gap(left: Tensor, right: Tensor, n_between: int, spacing: float, exists: Tensor) -> Tensor:
-    """What the network is told of every frame of a gap (G, n_between, L, `N_TOLD`), from key frames (G, L, 16)."""
+    """What the network is told of every frame of a gap (G, n_between, L, `N_PLACE`), from key frames (G, L, 16)."""
     n = len(TORSIONS)
     has = exists[..., :n].to(left)
-    arc = straight_way(left, right, n_between)[..., :n]
-    length = wrap(right - left)[..., :n].unsqueeze(1).expand(arc.shape)
     share = torch.arange(1, n_between + 1, dtype=left.dtype, device=left.device) / (n_between + 1)
+    turn = wrap(right - left)[..., :n].unsqueeze(1)
+    arc = left[..., :n].unsqueeze(1) + share[:, None, None] * turn
     place = torch.stack((share * 2 - 1, (share * math.pi).sin(), torch.full_like(share, math.log(spacing))), -1)
     place = place[None, :, None].expand(*arc.shape[:-1], -1)
     has = has.unsqueeze(-3)
-    return torch.cat((arc.sin() * has, arc.cos() * has, length * has, place), -1)
+    return torch.cat((arc.sin() * has, arc.cos() * has, turn.expand(arc.shape) * has, place), -1)
+
+
+def told_of_motion(told: Conditioning, tokens: Tensor, colour: GapColour) -> Conditioning:
+    """What is told of gaps, and the motion that white tokens (G, n_between, L, 16) stand for, by its spread."""
+    spread = colour.scale.square().mean(-3, keepdim=True).sqrt()
+    with torch.autocast(tokens.device.type, enabled=False):  # slow motion would drown the fast in bf16
+        motion = colour.colour(tokens.float()) / spread * told.exists.unsqueeze(1)
+    return told._replace(values=torch.cat((told.values[..., :N_PLACE], motion), -1))

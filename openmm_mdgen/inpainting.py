@@ -14,6 +14,7 @@ from openmm_mdgen.build import build_peptide
 from openmm_mdgen.checkpoint import load_task_for
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.geometry.sidechains import CAPS
+from openmm_mdgen.identity_file import load_identities
 from openmm_mdgen.memory import frames_to_universe
 from openmm_mdgen.peptide import Peptide, Structure
 from openmm_mdgen.structures import atomgroup_to_structure, topology_to_structure
@@ -103,6 +104,7 @@ def design(
     model: Any = "peptide",
     seed: int = 0,
     device: str | None = None,
+    identities: Any = "peptide-design",
 ) -> DesignResult:
     """Design residues to fit the motion of the others.
 
@@ -115,7 +117,9 @@ def design(
     n_sequences
         How many of the most probable sequences to keep, each with a trajectory.
     model, seed, device
-        As for `simulate`.
+        As for `simulate`; the model makes the trajectories.
+    identities
+        What guesses the residues: a bundled name, or weights of ``openmm-mdgen train --task design``.
 
     Returns
     -------
@@ -126,9 +130,15 @@ def design(
     MDGenError
         If no residue or every residue is to be designed, one is not there, or the model cannot do it.
 
+    Warns
+    -----
+    MDGenWarning
+        Where nothing is known of a place: at an end of the chain, or where more than two designed residues lie side by
+        side. Its probabilities are then how often residues are in the training set.
+
     Notes
     -----
-    The bundled model guesses no better than chance on peptides that it has not seen; see docs/results.md.
+    How often the bundled model is right, by the length of the trajectory, is in docs/results.md.
 
     Examples
     --------
@@ -139,7 +149,7 @@ def design(
     given = _read(trajectory)
     if given.peptide.residue_types[-1] == "NH2":
         raise MDGenError("a peptide with an NH2 cap cannot be designed: none can be built; cap it with NME instead")
-    task = load_task_for(Design, model, device)
+    task = load_task_for(Design, model, device, identities=load_identities(identities))
     numbers = _places(given, residues)
     places = list(numbers.values())
     free_residues(given.peptide, places)
@@ -147,6 +157,7 @@ def design(
     if n_sequences > possible:
         raise MDGenError(f"n_sequences {n_sequences} is above the {possible} sequences that there are; ask for fewer")
     guess = task.read(given.structure, places, given.frames, given.interval)
+    _tell_unasked([r for r, asked in zip(numbers, guess.asked, strict=True) if not asked], task)
     ranked = guess.rank(n_sequences)
     universes = [_designed(task, given, places, r.sequence, block_seed(seed, 0, k)) for k, r in enumerate(ranked)]
     return DesignResult(tuple(numbers), guess.probabilities(), LETTERS, ranked, universes)
@@ -209,6 +220,18 @@ def _tell_kept(n_kept: int, n_frames: int) -> None:
         warnings.warn(
             f"in {n_kept} of {n_frames} frames the generated residues could not be joined to the given ones and keep "
             "the backbone that they had; give them a longer run of residues, or leave these frames out",
+            MDGenWarning,
+            stacklevel=3,
+        )
+
+
+def _tell_unasked(numbers: list[int], task: Design) -> None:
+    if numbers:
+        longest = max(place.length for place in task.identities.still)
+        warnings.warn(
+            f"the motion was not asked for residue {', '.join(map(str, numbers))}: {task.identities.name!r} knows runs "
+            f"of up to {longest} between two given residues; the probabilities are how often residues are in its "
+            "training set",
             MDGenWarning,
             stacklevel=3,
         )

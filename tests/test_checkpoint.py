@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny import DATA, structure
 
-from openmm_mdgen import checkpoint
+from openmm_mdgen import checkpoint, tensor_file
 from openmm_mdgen.checkpoint import (
     bundled_path,
     choose_device,
@@ -189,8 +189,21 @@ def test_tables_that_do_not_fit_are_named(tmp_path, name):
 
 def test_tables_of_upsampling(tmp_path):
     path = tmp_path / "odd.safetensors"
-    with pytest.raises(MDGenError, match=r"scales is \(1, 16\), not \(2, 16\)"):
-        load_task(changed(UPSAMPLE, path, lambda t: t | {"table.scales": t["table.scales"][:1].clone()}))
+    for change, message in (
+        ({"table.own": torch.zeros(1, 4, 16, 16)}, r"own is \(1, 4, 16, 16\), not \(4, 4, 16, 16\)"),
+        ({"table.frequencies": torch.zeros(4, 0)}, r"frequencies is \(4, 0\), not \(4, 1\)"),
+        ({"table.frequencies": torch.zeros(())}, r"frequencies is \(\), not \(1, 1\)"),
+        ({"table.mean": torch.zeros(3)}, r"mean is \(3,\), not \(\d+, 16\)"),
+    ):
+        with pytest.raises(MDGenError, match=message):
+            load_task(changed(UPSAMPLE, path, lambda t, change=change: t | change))
+
+
+def test_upsampling_without_a_range(tmp_path):
+    path = tmp_path / "odd.safetensors"
+    save_weights(path, replace(read_weights(UPSAMPLE), spacings=()))
+    with pytest.raises(MDGenError, match=r"unreadable metadata .spacings of an upsampling model are a shortest and a"):
+        load_task(path)
 
 
 def test_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
@@ -202,7 +215,7 @@ def test_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         target.write_bytes(b"half")
         raise OSError("no space left")
 
-    monkeypatch.setattr(checkpoint, "save_file", fail)
+    monkeypatch.setattr(tensor_file, "save_file", fail)
     with pytest.raises(OSError, match="no space"):
         save_weights(path, replace(read_weights(TINY), name="new"))
     assert path.read_bytes() == before

@@ -352,4 +352,5 @@ def test_models_lists_ranges(capsys):
     assert header.split() == ["model", "tasks", "residues", "intervals", "temperature", "content"]
     (row,) = [row.split() for row in rows if row.split()[0] == "peptide"]
     assert row == "peptide simulate 1 to 8 100 fs to 100 ps 350 K 111111111111".split()
-    assert all("does not load: model" in row for row in rows if row.split()[0] != "peptide")
+    *others, design = (row for row in rows if row.split()[0] != "peptide")
+    assert all("does not load: model" in row for row in others) and "--identities of design" in design

@@ -6,12 +6,14 @@ from pathlib import Path
 import MDAnalysis as mda
 import numpy as np
 import pytest
-from tiny import DATA, moving_universe
+from tiny import DATA, identities, moving_universe
 
 from openmm_mdgen.cli import main
+from openmm_mdgen.identity_file import save_identities
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 MODEL = str(DATA / "tiny-inpaint.safetensors")
+IDENTITIES = ("--identities", ".identities.safetensors")
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +21,7 @@ def files(tmp_path, monkeypatch):
     """The current folder: a.pdb and b.pdb, two conformations of QGRE, and pep.xtc, its trajectory of 8 frames."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(DATA / "QGRE.pdb", "a.pdb")
+    save_identities(Path(IDENTITIES[1]), identities())
     universe = moving_universe("QGRE")
     for ts in universe.trajectory:
         ts.positions -= ts.positions.mean(0)
@@ -32,6 +35,8 @@ def files(tmp_path, monkeypatch):
 
 def run(*arguments: str) -> None:
     """Run the command line; success exits with 0."""
+    if arguments[0] == "design":
+        arguments = (*arguments, *IDENTITIES)
     with pytest.raises(SystemExit) as exit_:
         main([*arguments, "--model", MODEL] if "--model" not in arguments else list(arguments))
     assert exit_.value.code in (0, None)
@@ -96,7 +101,7 @@ def test_designs_are_not_written_over_an_input(capsys):
     capsys.readouterr()
     with pytest.raises(SystemExit) as exit_:
         words = ["design", given, "-t", "a.pdb", "--residues", "2", "--sequences", "1", "-o", "pep.xtc"]
-        main([*words, "--model", MODEL])
+        main([*words, "--model", MODEL, *IDENTITIES])
     error = capsys.readouterr().err.strip()
     assert exit_.value.code == 2 and error == f"error: output '{given}' is one of the inputs; choose another name"
     assert Path(given).read_bytes() == content and not Path(given).with_suffix(".pdb").exists()

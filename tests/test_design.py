@@ -9,6 +9,7 @@ import pytest
 from tiny import (
     DATA,
     c_n_lengths,
+    identities,
     inpaint_task,
     moving,
     moving_universe,
@@ -20,14 +21,15 @@ from tiny import (
 
 import openmm_mdgen
 from openmm_mdgen.build import build_peptide
-from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.memory import frames_to_universe
 from openmm_mdgen.peptide import Peptide
 from openmm_mdgen.structures import atomgroup_to_structure, load_structure, topology_to_structure
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.design import LETTERS, Design
 
-design = functools.partial(openmm_mdgen.design, model=inpaint_task())
+design = functools.partial(openmm_mdgen.design, model=inpaint_task(), identities=identities())
+FREQUENCIES = identities().frequencies.numpy()
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +40,7 @@ def _in_float32(monkeypatch):
 
 def guess(name: str = "QGRE", residues=(1, 2), frames: np.ndarray | None = None, **changes):
     frames = moving(name, 12) if frames is None else frames
-    return Design.of(inpaint_task(), **changes).read(structure(name), residues, frames, 10.0)
+    return Design.of(inpaint_task(), identities=identities(), **changes).read(structure(name), residues, frames, 10.0)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,32 @@ def test_probabilities(residues):
     assert LETTERS == "ARNDCQEGHILKMFPSTWYV"
 
 
+@pytest.mark.parametrize(
+    ("name", "residues", "asked"),
+    [
+        ("QGRE", (1,), [True]),
+        ("QGRE", (1, 2), [True, True]),
+        ("QGRE", (0,), [False]),
+        ("QGRE", (2, 3), [False, False]),
+        ("ITVLHC", (1, 3, 5), [True, True, False]),
+        ("ITVLHC", (1, 2, 3), [False, False, False]),
+    ],
+)
+def test_where_the_motion_is_asked(name, residues, asked):
+    """Of one or two residues between given ones; elsewhere the training set's frequencies are all there is."""
+    found = guess(name, residues)
+    assert found.asked.tolist() == asked
+    for known, row in zip(asked, found.probabilities(), strict=True):
+        assert known != np.allclose(row, FREQUENCIES)
+
+
+def test_what_is_not_asked_is_told():
+    with pytest.warns(MDGenWarning, match=r"the motion was not asked for residue 1: 'tiny-design' knows single"):
+        found = design(moving_universe("QGRE"), [1, 3], n_sequences=1)
+    np.testing.assert_allclose(found.probabilities[0], FREQUENCIES)
+    assert not np.allclose(found.probabilities[1], FREQUENCIES)
+
+
 def test_ranks_are_those_of_all_sequences():
     """The 400 sequences of two positions, sorted."""
     asked = guess(residues=(1, 3))
@@ -77,18 +105,9 @@ def test_ranks_are_those_of_all_sequences():
 
 
 def test_the_given_motion_matters():
-    """In runs between given residues, which the network sees from both sides."""
+    """In runs between given residues."""
     one, two = (guess(frames=moving("QGRE", 12, seed)).probabilities() for seed in (0, 1))
     assert np.abs(one - two).max() > 1e-4
-
-
-def test_windows_are_averaged():
-    """The mean of the logarithms over whole windows; what is left over is not read."""
-    frames = moving("QGRE", 20)
-    both = guess(frames=frames, window=8).probabilities()
-    parts = [guess(frames=frames[k : k + 8]).probabilities() for k in (0, 8)]
-    mean = np.exp(np.mean(np.log(parts), 0))
-    np.testing.assert_allclose(both, mean / mean.sum(1, keepdims=True), rtol=1e-4)
 
 
 def test_what_is_designed_does_not_leak(result):
@@ -109,7 +128,9 @@ def test_neither_motion_of_the_whole_nor_atom_order_matters():
     expected = guess().probabilities()
     rotation, shift = random_motion(3)
     np.testing.assert_allclose(guess(frames=frames @ rotation + shift).probabilities(), expected, atol=1e-6)
-    other = Design.of(inpaint_task()).read(rearranged(structure("QGRE"), order), (1, 2), frames[:, order], 10.0)
+    other = Design.of(inpaint_task(), identities=identities()).read(
+        rearranged(structure("QGRE"), order), (1, 2), frames[:, order], 10.0
+    )
     np.testing.assert_allclose(other.probabilities(), expected, atol=1e-6)
 
 
@@ -165,6 +186,7 @@ def test_seeds(result):
     assert np.array_equal(again.probabilities, other.probabilities)
 
 
+@pytest.mark.filterwarnings("ignore:the motion was not asked")
 def test_caps_are_kept():
     topology, positions = build_peptide("ACE-AG-NME")
     source = topology_to_structure(topology, positions / 10)
@@ -184,6 +206,12 @@ def test_caps_are_kept():
         ({"n_sequences": 0}, r"n_sequences 0 must be a whole number of 1 or more"),
         ({"n_sequences": 21}, r"n_sequences 21 is above the 20 sequences that there are; ask for fewer"),
         ({"model": simulate_task()}, r"model 'tiny' has not learned to inpaint"),
+        ({"identities": 3}, r"identities= got a int; give 'peptide-design' or weights"),
+        ({"identities": "absent"}, r"weights file absent does not exist"),
+        (
+            {"identities": DATA / "tiny.safetensors"},
+            r"of format 'openmm-mdgen velocity 1', .* does not guess identities",
+        ),
         ({"model": DATA / "tiny-upsample.safetensors"}, r"model 'tiny-upsample' cannot design"),
         ({"trajectory": mda.Universe(str(DATA / "QGRE.pdb"))}, r"a trajectory of 1 frame has no motion"),
     ],

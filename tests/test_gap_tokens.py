@@ -1,4 +1,4 @@
-"""Gap tokens: the straight way between key frames, and distances from it."""
+"""The way across a gap, the motion beside it, and what is told of both."""
 
 import math
 
@@ -6,20 +6,23 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import upsample_task
 
+from openmm_mdgen.gap_spectra import BandColour, GapColour
 from openmm_mdgen.gap_tokens import (
     N_GAP_CHANNELS,
-    N_TOLD,
-    GapScales,
-    gap_tokens_to_internal,
-    internal_to_gap_tokens,
-    straight_way,
+    N_PLACE,
+    motion_beside,
     told_of_gap,
+    told_of_motion,
+    way_across,
     wrap,
 )
+from openmm_mdgen.tokens import Conditioning
 
 SEEDS = st.integers(0, 2**32 - 1)
-SCALE = torch.linspace(0.1, 0.4, N_GAP_CHANNELS, dtype=torch.float64)
+SEQUENCE = torch.tensor([3, 0, 7])
+SPECTRA = upsample_task().spectra
 
 
 def values(seed: int, *shape: int) -> torch.Tensor:
@@ -40,39 +43,61 @@ def test_wrap(angle):
 
 @given(seed=SEEDS)
 @settings(max_examples=20, deadline=None)
-def test_round_trip(seed):
+def test_motion_leads_back(seed):
     left, right, inside = values(seed, 2, 3), values(seed + 1, 2, 3), values(seed + 2, 2, 4, 3)
-    way = straight_way(left, right, 4)
-    tokens = internal_to_gap_tokens(inside, way, SCALE)
-    found = gap_tokens_to_internal(tokens, way, SCALE)
-    assert wrap(found - inside)[..., :7].abs().max() < 1e-9
-    torch.testing.assert_close(found[..., 7:], inside[..., 7:])
-    assert tokens[..., :7].abs().max() <= math.pi / 0.1 + 1e-9
+    way = way_across(left, right, 4, SEQUENCE, SPECTRA)
+    motion = motion_beside(inside, way)
+    assert wrap(way + motion - inside)[..., :7].abs().max() < 1e-9 and motion[..., :7].abs().max() <= math.pi + 1e-9
+    torch.testing.assert_close((way + motion)[..., 7:], inside[..., 7:])
 
 
 @given(seed=SEEDS)
 @settings(max_examples=20, deadline=None)
-def test_the_way_takes_the_shorter_arc_in_equal_steps(seed):
+def test_the_way_of_torsions_takes_the_shorter_arc_in_equal_steps(seed):
     left, right = values(seed, 2, 3), values(seed + 1, 2, 3)
-    whole = torch.cat((left.unsqueeze(1), straight_way(left, right, 4), right.unsqueeze(1)), 1)
-    steps = whole.diff(dim=1)
-    steps[..., :7] = wrap(steps[..., :7])
+    way = way_across(left, right, 4, SEQUENCE, SPECTRA)
+    steps = wrap(torch.cat((left.unsqueeze(1), way, right.unsqueeze(1)), 1)[..., :7].diff(dim=1))
     torch.testing.assert_close(steps, steps[:, :1].expand_as(steps), atol=1e-9, rtol=0)
-    assert (5 * steps[:, 0, :, :7]).abs().max() <= math.pi + 1e-9
+    assert (5 * steps[:, 0]).abs().max() <= math.pi + 1e-9
 
 
-def test_the_way_crosses_180_degrees():
-    left, right = torch.full((1, 1, 16), 3.1), torch.full((1, 1, 16), -3.1)
-    middle = straight_way(left, right, 1)
-    assert float(middle[0, 0, 0, 0].cos()) == pytest.approx(-1) and float(middle[0, 0, 0, 8]) == pytest.approx(0)
+def test_the_way_of_torsions_crosses_180_degrees():
+    left, right = torch.full((1, 3, 16), 3.1), torch.full((1, 3, 16), -3.1)
+    assert float(way_across(left, right, 1, SEQUENCE, SPECTRA)[0, 0, 0, 0].cos()) == pytest.approx(-1)
 
 
-def test_scales_lie_between_the_measured_ones():
-    scales = GapScales(torch.tensor([1.0, 10.0]), torch.tensor([[1.0] * 16, [3.0] * 16]))
-    for spacing, expected in ((1.0, 1.0), (10.0, 3.0), (10**0.5, 3**0.5), (0.1, 1.0), (100.0, 3.0)):
-        torch.testing.assert_close(scales.at(spacing), torch.full((16,), expected))
-    single = GapScales(torch.tensor([10.0]), torch.full((1, 16), 2.0))
-    torch.testing.assert_close(single.at(3.0), torch.full((16,), 2.0))
+def test_the_way_of_lengths_and_angles_is_where_they_rest():
+    """A tenth of what the key frames have beside the mean is kept, the same all through the gap."""
+    mean = SPECTRA.mean[SEQUENCE].double()
+    left, right = mean + 0.3, mean + 0.1
+    way = way_across(left.unsqueeze(0), right.unsqueeze(0), 9, SEQUENCE, SPECTRA)[0]
+    torch.testing.assert_close(way[..., 7:], (mean[:, 7:] + 0.1 * 0.2).expand(9, -1, -1), atol=1e-6, rtol=0)
+
+
+def test_motion_is_told_in_units_of_its_spread():
+    """White tokens of mode 1 alone are a half wave; every channel is told as if it had unit variance."""
+    scale = torch.full((9, 3, 16), 0.2)
+    scale[:, :, 7:] = 0.01
+    eye = torch.eye(16).expand(9, 3, 16, 16)
+    colour = GapColour(scale, torch.zeros_like(eye), eye)
+    told = Conditioning(
+        SEQUENCE[None], torch.ones(1, 3, 16, dtype=torch.bool), torch.ones(1, 9, 3, dtype=torch.bool),
+        torch.rand(1, 9, 3, N_PLACE), torch.ones(1),
+    )  # fmt: skip
+    white = torch.sin(math.pi * torch.arange(1, 10) / 10).reshape(1, 9, 1, 1).expand(1, 9, 3, 16)
+    values = told_of_motion(told, white, colour).values
+    assert torch.equal(values[..., :N_PLACE], told.values)
+    torch.testing.assert_close(values[..., N_PLACE:], white)
+    assert told_of_motion(told._replace(values=values), white, colour).values.shape == values.shape
+
+
+def test_bands_lie_between_the_measured_ones():
+    scale = torch.stack([torch.full((1, 16), 1.0), torch.full((1, 16), 0.01)])
+    eye = torch.eye(16).expand(2, 1, 16, 16)
+    bands = BandColour(torch.tensor([0.05, 5.0]), scale, torch.zeros_like(eye), eye)
+    found = GapColour.of(bands, 99, 10.0).scale[:, 0, 0]  # frequencies 0.05 to 4.95
+    assert float(found[0]) == pytest.approx(1) and float(found[9]) == pytest.approx(0.1, rel=1e-4)
+    assert float(found[98]) == pytest.approx(0.01, rel=0.02) and (found.diff() < 0).all()
 
 
 def test_what_is_told():
@@ -80,7 +105,7 @@ def test_what_is_told():
     exists = torch.ones(3, 16, dtype=torch.bool)
     exists[1, 4] = False
     told = told_of_gap(left, right, 9, 10.0, exists)
-    assert told.shape == (2, 9, 3, N_TOLD)
+    assert told.shape == (2, 9, 3, N_PLACE)
     assert (told[:, :, 1, [4, 11, 18]] == 0).all() and (told[:, :, 0, [4, 11, 18]] != 0).all()
     place = told[0, :, 0, -3:]
     torch.testing.assert_close(place[:, 0], torch.linspace(-0.8, 0.8, 9, dtype=torch.float64))

@@ -10,10 +10,10 @@ PACKAGE = Path(__file__).parents[1] / "openmm_mdgen"
 LEVELS = (
     "errors",
     "geometry interpolant sampler",
-    "naming chain peptide_checks peptide tokens gap_tokens published_tokens spans",
+    "naming chain peptide_checks peptide tokens gap_tokens gap_spectra published_tokens spans",
     "network",
     "tasks",
-    "published published_file",
+    "tensor_file published published_file identity_file",
     "hub checkpoint",
     "structures memory transition_paths inpainting integrator reader recipe recipe_file recipe_topology blocks"
     " bound_model writing api relaxing transformations hydrogens"
@@ -21,7 +21,10 @@ LEVELS = (
     "cli __init__ __main__",
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
-APART = ({"network", "tokens", "gap_tokens"}, {"train", "evaluate"})  # an edge knows tasks, not what they are made of
+APART = (
+    {"network", "tokens", "gap_tokens", "gap_spectra"},
+    {"train", "evaluate"},
+)  # an edge knows tasks, not what they are made of
 
 
 def imported(path: Path) -> Iterator[str]:

@@ -14,6 +14,7 @@ from openmm_mdgen.tasks.model import SolverConfig
 from openmm_mdgen.tasks.propagator import Propagator, next_blocks
 
 CPU = torch.device("cpu")
+BF16_RULE = model.has_fast_bf16.__wrapped__
 
 
 @pytest.fixture(autouse=True)
@@ -158,6 +159,23 @@ def test_bf16_stays_close(monkeypatch):
     rounded = bound().next_block(start, 1)
     difference = np.sqrt(np.square(rounded - exact).sum(-1).mean())
     assert 0 < difference < 0.2 * np.sqrt(np.square(exact - exact[::-1]).sum(-1).mean())
+
+
+@pytest.mark.parametrize(
+    ("amx", "avx512_bf16", "vendor", "fast"),
+    [
+        (True, True, "GenuineIntel", True),
+        (False, True, "GenuineIntel", False),  # the instruction is there, at half of float32's speed
+        (False, True, "AuthenticAMD", True),
+        (False, False, "AuthenticAMD", False),
+    ],
+)
+def test_where_bf16_is_fast(monkeypatch, amx, avx512_bf16, vendor, fast):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16, raising=False)
+    monkeypatch.setattr(model, "_cpu_description", lambda: f"vendor_id : {vendor}")
+    assert BF16_RULE(CPU) is fast
+    assert not BF16_RULE(torch.device("mps"))
 
 
 def test_what_a_task_says_of_itself():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import random
 import shutil
@@ -23,12 +24,12 @@ from tiny import DATA, internal, structure
 from openmm_mdgen.checkpoint import load_task, read_weights
 from openmm_mdgen.cli import group, main
 from openmm_mdgen.errors import MDGenError, MDGenWarning
-from openmm_mdgen.gap_tokens import GapScales
+from openmm_mdgen.gap_spectra import GapSpectra
 from openmm_mdgen.network.velocity import VelocityConfig
 from openmm_mdgen.tokens import N_CHANNELS, Normalization, tokens_to_internal
 from openmm_mdgen.train.cache import Cache, build_cache, check_source
-from openmm_mdgen.train.flow import build_optimizers, rate_factor, update_average
-from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_scales
+from openmm_mdgen.train.flow import build_optimizers, draw_times, rate_factor, slow_modes, update_average
+from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_spectra
 from openmm_mdgen.train.run import TrainConfig, train, united
 from openmm_mdgen.train.windows import Coverage, WindowConfig, Windows, measure_normalization
 
@@ -190,14 +191,18 @@ def _same(one, two):
 
 
 def test_windows_are_cut_from_the_data(cache):
-    windows = Windows(cache, UNIT, WindowConfig(n_frames=16, n_tokens=192, intervals=(5.0,), interval_weights=(1.0,)))
+    windows = Windows(cache, UNIT, WindowConfig(n_frames=16, n_tokens=384, intervals=(5.0,), interval_weights=(1.0,)))
     batch, given = windows.draw(0, 0), windows.draw(0, 0).conditioning
-    assert batch.tokens.shape == (4, 16, 3, N_CHANNELS) and (given.interval == 5).all()
+    assert batch.tokens.shape == (8, 16, 3, N_CHANNELS) and (given.interval == 5).all()
     coarse = torch.from_numpy(np.array(cache.frames(next(s for s in cache.segments if "coarse" in s.name))))
     found = tokens_to_internal(batch.tokens, UNIT)[:, :, 1]
+    backwards = 0
     for window in found:
-        start = int((coarse[:, 1] - window[0]).abs().amax(-1).argmin())
-        torch.testing.assert_close(window, coarse[start : start + 80 : 5, 1], atol=1e-5, rtol=0)
+        first, last = (int((coarse[:, 1] - window[k]).abs().amax(-1).argmin()) for k in (0, -1))
+        assert abs(last - first) == 75
+        in_order, backwards = (window, backwards) if first < last else (window.flip(0), backwards + 1)
+        torch.testing.assert_close(in_order, coarse[min(first, last) : max(first, last) + 1 : 5, 1], atol=1e-5, rtol=0)
+    assert 0 < backwards < len(found)  # half of the windows run backwards in time
     counted = given.exists.unsqueeze(1) & ~given.given.unsqueeze(-1)
     assert torch.equal(batch.counts, counted)
 
@@ -220,7 +225,7 @@ def test_shares_of_what_is_given(cache):
 
 def test_last_legal_start_is_drawn(cache):
     """160 frames hold windows of 16 frames 10 ps apart at starts 0 to 9."""
-    config = WindowConfig(n_frames=16, n_tokens=960, intervals=(10.0,), interval_weights=(1.0,))
+    config = WindowConfig(n_frames=16, n_tokens=960, intervals=(10.0,), interval_weights=(1.0,), reversed=0.0)
     batch = Windows(cache, UNIT, config).draw(0, 0)
     coarse = cache.frames(next(s for s in cache.segments if "coarse" in s.name))
     first = tokens_to_internal(batch.tokens, UNIT)[:, 0, 1].numpy()
@@ -240,19 +245,20 @@ def test_intervals_that_the_data_lack(cache):
     with pytest.raises(MDGenError, match=r"no trajectory in the data has frames \(0.03,\) ps apart"):
         Windows(cache, UNIT, WindowConfig(intervals=(0.03,), interval_weights=(1.0,)))
     with pytest.raises(MDGenError, match=r"frames \(0.03,\) ps apart; upsampling is learned from finely saved MD"):
-        measure_gap_scales(cache, GapConfig(intervals=(0.03,), interval_weights=(1.0,)))
+        measure_gap_spectra(cache, GapConfig(intervals=(0.03,), interval_weights=(1.0,)))
 
 
 def test_gaps(cache):
     config = GapConfig(n_tokens=600)
-    scales = measure_gap_scales(cache, config)
-    assert isinstance(scales, GapScales) and scales.spacings.tolist() == [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]
-    gaps = Gaps(cache, scales, config)
-    one, two = gaps.draw(1, 2), Gaps(cache, scales, config).draw(1, 2)
+    spectra = measure_gap_spectra(cache, config)
+    assert isinstance(spectra, GapSpectra) and set(spectra.pairs[:, 0].tolist()) == {1.0, 2.0, 5.0, 10.0, 20.0, 50.0}
+    assert (spectra.kept[:7] == 0).all() and (spectra.kept <= 1).all() and (spectra.variance > 0).all()
+    gaps = Gaps(cache, spectra, config)
+    one, two = gaps.draw(1, 2), Gaps(cache, spectra, config).draw(1, 2)
     assert torch.equal(one.tokens, two.tokens) and torch.equal(one.conditioning.values, two.conditioning.values)
     assert one.counts.any() and (one.tokens[~one.counts] == 0).all()
     spread = torch.cat([gaps.draw(1, k).tokens[..., 1, :7].flatten() for k in range(10)])
-    assert 0.1 < float(spread.std()) < 3
+    assert 0.5 < float(spread.std()) < 3  # white, as far as so few gaps can tell
 
 
 # optimisation ----------------------------------------------------------------------------------------------------
@@ -262,6 +268,22 @@ def test_rates():
     factors = [rate_factor(step, 1000, 100, 0.4) for step in range(1000)]
     assert factors[0] == 0.01 and factors[99] == factors[600] == 1.0 and factors[800] == pytest.approx(0.5)
     assert min(factors) > 0 and rate_factor(1000, 1000, 100, 0.4) == 0
+
+
+def test_flow_times_lie_in_the_middle_more_often():
+    times = draw_times(20_000, torch.Generator().manual_seed(0))
+    assert (times >= 0).all() and (times <= 1).all() and float(times.mean()) == pytest.approx(0.5, abs=0.01)
+    middle, ends = ((times - 0.5).abs() < 0.1).float().mean(), ((times - 0.5).abs() > 0.4).float().mean()
+    assert 0.24 < middle < 0.34 and 0.05 < ends < 0.13
+
+
+def test_slow_modes_weigh_more():
+    """A slow error costs more than a fast one of the same size; all modes together keep the mean square."""
+    n = torch.arange(1, 10)
+    slow, fast = (torch.sin(math.pi * k * n / 10).reshape(1, 9, 1, 1) for k in (1, 9))
+    assert slow_modes(slow).square().sum() > 2.5 * slow_modes(fast).square().sum()
+    error = torch.randn(500, 9, 1, 1, generator=torch.Generator().manual_seed(0))
+    assert float(slow_modes(error).square().mean() / error.square().mean()) == pytest.approx(1, abs=0.05)
 
 
 def test_every_parameter_has_one_optimizer():

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 from tiny import PEPTIDES, center_volumes, random_motion, rearranged, simulate_task, structure, upsample_task
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.gap_tokens import wrap
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.gap import GapFiller
 
@@ -59,16 +60,16 @@ def test_frames_stay_near_the_way_and_are_l(name):
     assert (center_volumes(torch.from_numpy(frames), name, "CA", ("N", "C", "CB"), skip=()) > 0.5).all()
 
 
-def test_without_noise_and_network_the_way_is_straight(monkeypatch):
-    """Half-way between a frame and itself lies that frame."""
+def test_without_noise_and_network_torsions_turn_evenly_and_the_rest_rests(monkeypatch):
+    """Torsions turn in equal steps, lengths and angles stay where they rest."""
     fill, keys = filler(), key_frames(count=2)
     monkeypatch.setattr(fill, "_sample", lambda internal, seeds: torch.zeros(len(seeds), 9, *internal.shape[1:]))
-    still = fill.fill(np.stack([keys[0], keys[0]]), [1])[0]
-    np.testing.assert_allclose(still, np.broadcast_to(fill.decoded(keys[:1])[0], still.shape), atol=1e-6)
-    moving = fill.fill(keys, [1])[0]
-    whole = fill.internal.encode(torch.from_numpy(np.concatenate([keys[:1], moving, keys[1:]])))
-    lengths = whole[:, fill.internal.exists[:, 7], 7]
-    torch.testing.assert_close(lengths.diff(dim=0), lengths.diff(dim=0)[:1].expand(10, -1), atol=1e-6, rtol=0)
+    frames = np.concatenate([keys[:1], fill.fill(keys, [1])[0], keys[1:]])
+    internal, exists = fill.internal.encode(torch.from_numpy(frames)), fill.internal.exists
+    turns = wrap(internal.diff(dim=0))[:, exists & (torch.arange(16) < 7)]
+    torch.testing.assert_close(turns, turns[:1].expand(10, -1), atol=1e-6, rtol=0)
+    still = internal[1:-1, exists & (torch.arange(16) >= 7)]
+    torch.testing.assert_close(still, still[:1].expand(9, -1), atol=1e-6, rtol=0)
 
 
 def test_decoded_key_frames_are_the_key_frames_up_to_rigid_parts():

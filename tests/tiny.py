@@ -14,6 +14,16 @@ from torch import Tensor
 from openmm_mdgen.checkpoint import load_task
 from openmm_mdgen.geometry.internal import OMEGA, TORSIONS, InternalCoordinates
 from openmm_mdgen.memory import frames_to_universe
+from openmm_mdgen.network.identity import (
+    N_DISTANCES,
+    N_EFFECTS,
+    N_IDENTITIES,
+    N_MOVING,
+    N_STILL,
+    PLACES,
+    IdentityModel,
+    IdentityTable,
+)
 from openmm_mdgen.peptide import Peptide, Structure
 from openmm_mdgen.structures import load_structure
 from openmm_mdgen.tasks.simulate import Simulate
@@ -122,3 +132,34 @@ def upsample_task() -> Upsample:
 def inpaint_task() -> Simulate:
     """The tiny network that has what inpainting and design need."""
     return load_task(DATA / "tiny-inpaint.safetensors", "cpu")
+
+
+@cache
+def identities() -> IdentityModel:
+    """An untrained guess of identities."""
+    still = {place: _random_table(k, N_STILL, (10.0, 100.0)) for k, place in enumerate(PLACES)}
+    moving = {place: _random_table(10 + k, N_MOVING, (600.0,)) for k, place in enumerate(PLACES)}
+    frequencies = torch.arange(1.0, N_IDENTITIES + 1, dtype=torch.float64)
+    return IdentityModel(still, moving, frequencies / frequencies.sum(), name="tiny-design", lengths=(3, 6))
+
+
+def _random_table(seed: int, n_features: int, durations: tuple[float, ...], size: int = 3) -> IdentityTable:
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    one = torch.eye(size, dtype=torch.float64)
+    return IdentityTable(
+        center=torch.full((N_DISTANCES,), 5.0, dtype=torch.float64),
+        scale=torch.ones(N_DISTANCES, dtype=torch.float64),
+        mean=torch.zeros(n_features, dtype=torch.float64),
+        basis=normal(n_features, size) / n_features,
+        effects=normal(N_EFFECTS, size),
+        doubt=0.1 * torch.eye(N_EFFECTS, dtype=torch.float64),
+        rest=one,
+        freedom=torch.tensor(9.0, dtype=torch.float64),
+        durations=torch.tensor([*durations, 1e4], dtype=torch.float64),
+        noise=torch.stack([one / k for k in range(1, len(durations) + 1)]),
+        sharpness=torch.ones(len(durations) + 1, dtype=torch.float64),
+    )

@@ -27,6 +27,12 @@ from openmm_mdgen.cli.universes import check_outputs, check_topology, write_topo
 @click.option("--sequences", type=Count(1), default=4, show_default=True, help="How many sequences.")
 @click.option("--select", help="Take these atoms only, an MDAnalysis selection such as 'protein'.")
 @click.option("--model", default="peptide", show_default=True, help="A bundled name, or a weights file.")
+@click.option(
+    "--identities",
+    default="peptide-design",
+    show_default=True,
+    help="What guesses the residues: a bundled name, or weights of `openmm-mdgen train --task design`.",
+)
 @click.option("--seed", type=Count(0), default=0, show_default=True, help="The same seed gives the same frames.")
 @click.option("--device", help="cpu, cuda, mps; default: CUDA where it is present.")
 def command(
@@ -37,20 +43,29 @@ def command(
     sequences: int,
     select: str | None,
     model: str,
+    identities: str,
     seed: int,
     device: str | None,
 ) -> None:
     """Find residues that fit the motion of the others in TRAJECTORY, with a trajectory for each of the best sequences.
 
-    Prints the probabilities of every designed position by itself, then the most probable sequences. The bundled model
-    guesses no better than chance on peptides that it has not seen.
+    Prints the probabilities of every designed position by itself, then the most probable sequences. Runs of one or two
+    residues between given ones can be guessed, single ones best, and the better the longer the trajectory is.
     """
     from openmm_mdgen.inpainting import design
 
     check_outputs(output, 1, [trajectory, topology])
     with one_line_warnings():
         atoms = open_trajectory(topology, trajectory, select)
-        result = design(atoms, residues, n_sequences=sequences, model=model, seed=seed, device=device)
+        result = design(
+            atoms,
+            residues,
+            n_sequences=sequences,
+            model=model,
+            seed=seed,
+            device=device,
+            identities=identities,
+        )
         for residue, row in zip(result.residues, result.probabilities, strict=True):
             best = sorted(zip(row, result.letters, strict=True), reverse=True)[:6]
             click.echo(f"residue {residue}: " + "  ".join(f"{letter} {value:.2f}" for value, letter in best))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from openmm_mdgen.errors import MDGenError
+
 
 @click.command("train")
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -22,7 +24,11 @@ import click
     help="Folder of the run; one that exists is resumed.",
 )
 @click.option(
-    "--task", type=click.Choice(["simulate", "upsample"]), default="simulate", show_default=True, help="What to learn."
+    "--task",
+    type=click.Choice(["simulate", "upsample", "design"]),
+    default="simulate",
+    show_default=True,
+    help="What to learn; design takes seconds and none of the options about steps, batches, networks and devices.",
 )
 @click.option("--init", help="Start from a model: a bundled name or a weights file.")
 @click.option("--name", default="model", show_default=True, help="Name written into the weights.")
@@ -88,14 +94,22 @@ def command(
     """
     import torch
 
+    if threads:
+        torch.set_num_threads(threads)
+    if task == "design":
+        from openmm_mdgen.train.identity_run import train_design
+
+        if init:
+            raise MDGenError("--init names a model to start from, but design is fitted anew; leave it out")
+        weights = train_design(data, validation, out, name=name, temperature=temperature, stride=stride, seed=seed)
+        click.echo(f"weights: {weights}")
+        return
     from openmm_mdgen.gap_tokens import N_GAP_CHANNELS, N_TOLD
     from openmm_mdgen.network.velocity import VelocityConfig
     from openmm_mdgen.train.gaps import GapConfig
     from openmm_mdgen.train.run import TrainConfig, train
     from openmm_mdgen.train.windows import WindowConfig
 
-    if threads:
-        torch.set_num_threads(threads)
     network = VelocityConfig(width=width, depth=depth, heads=heads, patch=patch, inpaints=inpaint > 0)
     windows: WindowConfig | GapConfig = WindowConfig(n_frames=frames, n_tokens=tokens, residues=inpaint)
     if task == "upsample":

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmm_mdgen.spans import N_SPAN
-from openmm_mdgen.tokens import AFTER, BEFORE, N_CHANNELS, N_GIVEN, N_IDENTITIES, N_TYPES, UNKNOWN, Conditioning
+from openmm_mdgen.tokens import AFTER, BEFORE, N_CHANNELS, N_GIVEN, N_TYPES, UNKNOWN, Conditioning
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class VelocityConfig:
     channels, given_channels : int
         Channels of a token, and how many of the first are conditioned on.
     inpaints : bool
-        Whether it is told spans and answers for the identity of residues.
+        Whether it is told spans.
     """
 
     width: int = 192
@@ -144,7 +144,6 @@ class VelocityNetwork(nn.Module):
         self.token_out = nn.Linear(width, config.patch * config.channels)
         if config.inpaints:
             self.span_in = nn.Linear(config.patch * N_SPAN, width, bias=False)
-            self.identity_out = nn.Linear(width, N_IDENTITIES)
         self._initialize()
 
     def _initialize(self) -> None:
@@ -160,8 +159,6 @@ class VelocityNetwork(nn.Module):
             nn.init.ones_(block.bias[2]), nn.init.ones_(block.bias[5])
         if self.config.inpaints:
             nn.init.zeros_(self.span_in.weight)
-            nn.init.zeros_(self.identity_out.weight)
-            nn.init.zeros_(self.identity_out.bias)
 
     def sequence_embedding(self, sequence: Tensor) -> Tensor:
         """Embedding (B, L, D) of each residue and its two neighbours in sequence (B, L)."""
@@ -173,24 +170,6 @@ class VelocityNetwork(nn.Module):
 
     def forward(self, x_t: Tensor, t: Tensor, given: Conditioning) -> Tensor:
         """Velocity (B, T, L, C) of tokens x_t (B, T, L, C) at flow time t (B,)."""
-        x, c = self._hidden(x_t, t, given)
-        shift, scale = self.final_modulation(F.silu(c.flatten(1))).unsqueeze(1).chunk(2, -1)
-        velocity = self.token_out(modulate(x, shift, scale)).unflatten(1, (-1, x_t.shape[2]))
-        return _from_patches(velocity, self.config.patch, x_t.shape[1]) * given.exists.unsqueeze(1)
-
-    def identities(self, given: Conditioning) -> Tensor:
-        """Logits (B, L, 20) of every residue's identity, from all frames of what is given and from no tokens.
-
-        The order is that of ``geometry.sidechains.TYPES`` without the caps.
-        """
-        shape = (*given.given.shape, self.config.channels)
-        x_t = given.values.new_zeros(shape)
-        x, _ = self._hidden(x_t, given.interval.new_zeros(shape[0]), given)
-        mean = x.unflatten(1, (-1, shape[2])).mean(1)
-        return self.identity_out(F.layer_norm(mean, mean.shape[-1:])).float()
-
-    def _hidden(self, x_t: Tensor, t: Tensor, given: Conditioning) -> tuple[Tensor, Tensor]:
-        """What the blocks make of it (B, T / p * L, D), and the modulation (B, 6, D)."""
         patch, n_residues = self.config.patch, x_t.shape[2]
         mask = given.given.unsqueeze(-1).to(x_t.dtype)
         values = given.values[..., : self.config.given_channels] * mask
@@ -205,7 +184,9 @@ class VelocityNetwork(nn.Module):
         x = x.flatten(1, 2)  # (B, T / p * L, D)
         for block in self.blocks:
             x = block(x, c, rotary, key_mask)
-        return x, c
+        shift, scale = self.final_modulation(F.silu(c.flatten(1))).unsqueeze(1).chunk(2, -1)
+        velocity = self.token_out(modulate(x, shift, scale)).unflatten(1, (-1, n_residues))
+        return _from_patches(velocity, patch, x_t.shape[1]) * given.exists.unsqueeze(1)
 
     @staticmethod
     def _conditions(t: Tensor, interval: Tensor) -> Tensor:

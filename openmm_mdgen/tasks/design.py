@@ -1,15 +1,15 @@
 """Design: which residues fit the motion of the others, and how they move.
 
 The joint distribution is taken apart: first the identities given the motion, each position by itself, then the motion
-given the identities, which is inpainting. Identities are guessed from the spans alone, that is from how the given
-residues lie to each other in every frame: told which residues those are, a network knows the peptides of a small
-training set again and answers from memory.
+given the identities, which is inpainting. Identities are guessed by a small model of its own, see `network.identity`,
+from how the given residues lie to each other and how fast that changes: told all that is given, a network knows the
+peptides of a small training set again and answers from memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -19,11 +19,10 @@ from torch import Tensor
 from openmm_mdgen.geometry.internal import INTERNAL, InternalCoordinates
 from openmm_mdgen.geometry.sidechains import CAPS, RESIDUES
 from openmm_mdgen.naming import ONE_LETTER
+from openmm_mdgen.network.identity import IdentityModel
 from openmm_mdgen.peptide import Peptide, Structure
-from openmm_mdgen.spans import spans
 from openmm_mdgen.tasks.inpaint import Inpaint, free_residues
-from openmm_mdgen.tasks.model import MAX_BATCH, inference_precision
-from openmm_mdgen.tokens import N_CHANNELS, UNKNOWN, Conditioning
+from openmm_mdgen.tokens import sequence_to_indices
 
 _BACKBONE = ("omega", "phi", "psi", "N-CA", "CA-C", "C-N", "N-CA-C", "CA-C-N", "C-N-CA")
 LETTERS = "".join(ONE_LETTER[name] for name in RESIDUES)  # the order of probabilities
@@ -38,7 +37,15 @@ class Ranked(NamedTuple):
 
 @dataclass(frozen=True)
 class Design(Inpaint):
-    """The design task of a network: `read` gives probabilities and sequences; trajectories then come from `Inpaint`."""
+    """The design task of a network: `read` gives probabilities and sequences; trajectories then come from `Inpaint`.
+
+    Attributes
+    ----------
+    identities : IdentityModel
+        What guesses the residues. The rest is `Inpaint`'s.
+    """
+
+    identities: IdentityModel = field(kw_only=True)
 
     def read(self, structure: Structure, residues: Collection[int], frames: np.ndarray, interval: float) -> Guess:
         """What the given residues' motion says, from frames (T, N, 3) in Å.
@@ -56,39 +63,27 @@ class Design(Inpaint):
 class Guess:
     """Identities of the residues that are designed, given the motion of the others.
 
-    Frames are read in windows; a position's score is the mean over windows of the logarithm of its probabilities.
+    Attributes
+    ----------
+    places : list of int
+        Of the designed residues in ``residue_types``.
+    asked : ndarray (P,) of bool
+        For which of them the frames were asked; the others' probabilities are how often residues are in the training
+        set, since nothing is learned of runs at an end of the chain or of more than two residues.
     """
 
     def __init__(self, task: Design, peptide: Peptide, free: Tensor, frames: np.ndarray, interval: float) -> None:
-        self.task, self.peptide = task, peptide
-        whole = torch.tensor([t not in CAPS for t in peptide.residue_types])
-        self.places = (free & whole).nonzero().flatten().tolist()
-        coordinates = InternalCoordinates(peptide.residue_types, peptide.heavy, {}, peptide.n_atoms)
-        span = spans(coordinates.encode(torch.as_tensor(np.array(frames), dtype=torch.float64)), free, whole).float()
-        window = min(task.window, len(frames))
-        starts = range(0, len(frames) - window + 1, window)
-        shape = (len(starts), window, len(free))
-        self._told = Conditioning(
-            sequence=torch.full(shape[::2], UNKNOWN),
-            exists=torch.ones(len(starts), len(free), N_CHANNELS, dtype=torch.bool),
-            given=(~free).expand(shape),
-            values=torch.zeros(*shape, N_CHANNELS),
-            interval=torch.full(shape[:1], interval),
-            span=torch.stack([span[k : k + window] for k in starts]),
-        )
+        self.peptide = peptide
+        types = peptide.residue_types
+        coordinates = InternalCoordinates(types, peptide.heavy, {}, peptide.n_atoms)
+        internal = coordinates.encode(torch.as_tensor(np.array(frames), dtype=torch.float64))
+        found, asked = task.identities.probabilities(internal, free, sequence_to_indices(types), interval)
+        self.places = [k for k, t in enumerate(types) if bool(free[k]) and t not in CAPS]
+        self.asked, self._found = asked[self.places].numpy(), found[self.places].numpy()
 
-    @torch.no_grad()
     def probabilities(self) -> np.ndarray:
         """Probabilities (P, 20) of each designed position, in the order of `LETTERS`."""
-        network, device = self.task.network, torch.device(self.task.device)
-        size = max(1, MAX_BATCH // self._told.given[0].numel())
-        found = []
-        with inference_precision(device):
-            for k in range(0, len(self._told.given), size):
-                part = self._told.part(slice(k, k + size))
-                found.append(network.identities(part.to(device)).cpu())
-        scores = torch.cat(found).log_softmax(-1).mean(0)
-        return scores[self.places].double().softmax(-1).numpy()
+        return self._found
 
     def rank(self, n: int) -> list[Ranked]:
         """The n most probable sequences."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -122,9 +125,27 @@ def inference_precision(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_fast_bf16(device))
 
 
+@cache
 def has_fast_bf16(device: torch.device) -> bool:
-    """Whether this device multiplies bf16 faster than float32."""
+    """Whether this device multiplies bf16 faster than float32.
+
+    Of CPUs, those with AMX do, and AMD's with AVX-512 bf16 (140 against 45 GFLOP/s for a core that was measured).
+    Intel's without AMX have the same instruction at half of float32's speed (75 against 140 GFLOP/s), so the flag
+    alone does not tell. A rule and no timing, so that all processes on a machine make the same frames.
+    """
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return device.type == "cpu" and bool(supported())
+        return torch.cuda.get_device_capability(device) >= (8, 0)  # below, bf16 is emulated
+    if device.type != "cpu":
+        return False
+    if _cpu_has("_is_amx_tile_supported"):
+        return True
+    return _cpu_has("_is_avx512_bf16_supported") and "AuthenticAMD" in _cpu_description()
+
+
+def _cpu_has(question: str) -> bool:
+    return bool(getattr(torch.cpu, question, lambda: False)())
+
+
+def _cpu_description() -> str:
+    path = Path("/proc/cpuinfo")
+    return path.read_text() if path.exists() else platform.processor()

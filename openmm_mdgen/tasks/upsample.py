@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.gap_tokens import N_GAP_CHANNELS, GapScales, gap_tokens_to_internal, straight_way, told_of_gap
+from openmm_mdgen.gap_spectra import GapColour, GapSpectra, chain_colour
+from openmm_mdgen.gap_tokens import N_GAP_CHANNELS, told_of_gap, told_of_motion, way_across
 from openmm_mdgen.geometry.frames import superpose
 from openmm_mdgen.geometry.internal import InternalCoordinates
 from openmm_mdgen.network.velocity import VelocityNetwork
@@ -18,6 +19,8 @@ from openmm_mdgen.peptide import Peptide, Structure
 from openmm_mdgen.sampler import integrate, noise
 from openmm_mdgen.tasks.model import SolverConfig, inference_precision
 from openmm_mdgen.tokens import Conditioning, sequence_to_indices
+
+_ROUNDED = 1e-9  # Å and radians; sampling would magnify the noise of a rotation's arithmetic
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Upsample:
     Attributes
     ----------
     network : VelocityNetwork
-    scales : GapScales
+    spectra : GapSpectra
     name, content_hash : str
     spacings, intervals : (float, float)
         ps between key frames and between the frames made, smallest and largest trained.
@@ -36,7 +39,7 @@ class Upsample:
     """
 
     network: VelocityNetwork
-    scales: GapScales
+    spectra: GapSpectra
     name: str
     content_hash: str
     spacings: tuple[float, float]
@@ -81,6 +84,9 @@ class UpsampleFiller:
         self.internal = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms)
         self.geometry = self.internal.geometry(torch.as_tensor(np.array(reference), dtype=torch.float64))
         self.sequence = sequence_to_indices(peptide.residue_types)
+        pair = task.spectra.nearest(spacing, interval)
+        bands = chain_colour(task.spectra, pair, self.sequence, self.internal.exists, interval)
+        self.colour = GapColour.of(bands, self.n_between, spacing)
 
     def decoded(self, key_frames: np.ndarray) -> np.ndarray:
         """Key frames (G + 1, N, 3) in Å as their internal coordinates represent them, laid on themselves."""
@@ -90,10 +96,9 @@ class UpsampleFiller:
     def fill(self, key_frames: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """Frames (G, n_between, N, 3) in Å between key frames (G + 1, N, 3), superposed as those are."""
         positions = torch.as_tensor(np.array(key_frames), dtype=torch.float64)
-        internal = self.internal.encode(positions)
-        way = straight_way(internal[:-1], internal[1:], self.n_between)
-        tokens = self._sample(internal, list(seeds)).double()
-        between = gap_tokens_to_internal(tokens, way, self.task.scales.at(self.spacing).double())
+        internal = (self.internal.encode(positions) / _ROUNDED).round() * _ROUNDED
+        way = way_across(internal[:-1], internal[1:], self.n_between, self.sequence, self.task.spectra)
+        between = way + self.colour.colour(self._sample(internal, list(seeds))).double()
         share = torch.arange(1, self.n_between + 1, dtype=torch.float64) / (self.n_between + 1)
         target = torch.lerp(positions[:-1, None], positions[1:, None], share[:, None, None])
         return self._decode(between.flatten(0, 1), target.flatten(0, 1)).unflatten(0, way.shape[:2]).numpy()
@@ -104,7 +109,7 @@ class UpsampleFiller:
 
     @torch.no_grad()
     def _sample(self, internal: Tensor, seeds: list[int]) -> Tensor:
-        """Tokens (G, n_between, L, 16) of the gaps between key frames (G + 1, L, 16)."""
+        """White tokens (G, n_between, L, 16) of the gaps between key frames (G + 1, L, 16)."""
         device = next(self.task.network.parameters()).device
         exists, n_gaps = self.internal.exists, len(seeds)
         left, right = internal[:-1].float(), internal[1:].float()
@@ -116,12 +121,12 @@ class UpsampleFiller:
             values=told,
             interval=torch.full((n_gaps,), self.interval),
         )
-        conditioning = conditioning.to(device)
+        conditioning, colour = conditioning.to(device), self.colour.to(device)
         shape = (n_gaps, self.n_between, len(self.sequence), N_GAP_CHANNELS)
         x_0 = (noise(shape, seeds) * exists).to(device)
         with inference_precision(device):
             x_1 = integrate(
-                lambda x, t: self.task.network(x, t, conditioning).float(),
+                lambda x, t: self.task.network(x, t, told_of_motion(conditioning, x, colour)).float(),
                 x_0,
                 solver=self.task.solver.solver,
                 n_steps=self.task.solver.n_steps,

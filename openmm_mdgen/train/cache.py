@@ -114,6 +114,20 @@ def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache
     return Cache(out)
 
 
+def open_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache:
+    """The cache in folder ``out``, built first where it is not there; arguments and errors as for `build_cache`.
+
+    Raises
+    ------
+    MDGenError
+        Also where the cache that is there was built from something else.
+    """
+    if not (out / "index.json").exists():
+        return build_cache(folders, out, stride=stride)
+    check_source(out, folders, stride=stride)
+    return Cache(out)
+
+
 def check_source(cache: Path, folders: Sequence[Path], *, stride: int = 1) -> None:
     """Raise `MDGenError` where a cache was built from other folders, other files in them, or with another stride.
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from openmm_mdgen.gap_spectra import sine_transform
+from openmm_mdgen.gap_tokens import told_of_motion
 from openmm_mdgen.interpolant import sample_path
-from openmm_mdgen.tokens import N_IDENTITIES
-from openmm_mdgen.train.windows import Batch, Design
+from openmm_mdgen.train.windows import Batch
 
 
 def flow_loss(network: nn.Module, batch: Batch, generator: torch.Generator, channel_weight: Tensor) -> Tensor:
@@ -22,45 +21,55 @@ def flow_loss(network: nn.Module, batch: Batch, generator: torch.Generator, chan
     """
     x_1, c = batch.tokens, batch.conditioning
     x_0 = torch.randn(x_1.shape, generator=generator).to(x_1) * c.exists.unsqueeze(1)
-    t = torch.rand(x_1.shape[:1], generator=generator).to(x_1)
+    t = draw_times(len(x_1), generator).to(x_1)
     path = sample_path(x_0, x_1, t)
-    error = (network(path.x_t, t, c).float() - path.velocity).square() * batch.counts
+    told = c if batch.colour is None else told_of_motion(c, path.x_t, batch.colour)
+    error = network(path.x_t, t, told).float() - path.velocity
+    if batch.colour is not None:
+        error = slow_modes(error)
+    error = error.square() * batch.counts
     count = batch.counts.sum((0, 1, 2)).float()
     weight = channel_weight.to(x_1) * count.sqrt()
     return (weight * error.sum((0, 1, 2)) / count.clamp_min(1)).sum() / weight.sum()
 
 
-def identity_loss(network: Any, design: Design) -> Tensor:
-    """Cross entropy of the identities that are asked for; 0 where none is."""
-    logits = network.identities(design.conditioning)
-    loss = F.cross_entropy(logits.mT, design.identity.clamp_max(N_IDENTITIES - 1), reduction="none")
-    return (loss * design.free).sum() / design.free.sum().clamp_min(1)
+def slow_modes(error: Tensor) -> Tensor:
+    """Errors (B, N, L, C) by mode k of the gap, squares weighted by 1 / k: slow ones move torsions most."""
+    n = error.shape[1]
+    weight = torch.arange(1, n + 1, device=error.device).float().rsqrt()
+    weight = weight / weight.square().mean().sqrt()
+    with torch.autocast(error.device.type, enabled=False):
+        return torch.einsum("kn,bnlc->bklc", weight[:, None] * sine_transform(n).to(error), error)
+
+
+def draw_times(n: int, generator: torch.Generator) -> Tensor:
+    """Flow times (n,): one in four uniform, the others logit-normal (Esser et al., ICML 2024).
+
+    The middle is where it is decided which well a torsion falls into; at the ends most of the loss cannot be lowered.
+    """
+    uniform, normal = torch.rand(n, generator=generator), torch.randn(n, generator=generator)
+    return torch.where(torch.rand(n, generator=generator) < 0.25, uniform, normal.sigmoid())
 
 
 class TrainingLoss(nn.Module):
-    """All losses of a network in one forward call, which is what training in several processes needs.
+    """The loss of a network in one forward call, which is what training in several processes needs.
 
     Parameters
     ----------
     network : nn.Module
     channel_weight : Tensor (C,)
         As for `flow_loss`.
-    identity_weight : float
-        Of the identities' cross entropy beside the flow's loss.
     """
 
-    def __init__(self, network: nn.Module, channel_weight: Tensor, identity_weight: float) -> None:
+    def __init__(self, network: nn.Module, channel_weight: Tensor) -> None:
         super().__init__()
-        self.network, self.identity_weight = network, identity_weight
+        self.network = network
         self._channel_weight = channel_weight
 
-    def forward(self, draw: Callable[[], tuple[Batch, torch.Generator]]) -> tuple[Tensor, Tensor]:
-        """The loss to minimise, and the flow's part of it, of the batch and noise that ``draw`` returns."""
+    def forward(self, draw: Callable[[], tuple[Batch, torch.Generator]]) -> Tensor:
+        """`flow_loss` of the batch and noise that ``draw`` returns."""
         batch, generator = draw()
-        flow = flow_loss(self.network, batch, generator, self._channel_weight)
-        if batch.design is None:
-            return flow, flow.detach()
-        return flow + self.identity_weight * identity_loss(self.network, batch.design), flow.detach()
+        return flow_loss(self.network, batch, generator, self._channel_weight)
 
 
 def build_optimizers(network: nn.Module, muon_rate: float, adamw_rate: float) -> list[torch.optim.Optimizer]:

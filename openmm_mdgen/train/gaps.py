@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache as remember
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.gap_tokens import GapScales, internal_to_gap_tokens, straight_way, told_of_gap
+from openmm_mdgen.gap_spectra import BandColour, GapColour, GapSpectra, SpectraSums, chain_colour, stack_colours
+from openmm_mdgen.gap_tokens import motion_beside, told_of_gap, way_across
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS
+from openmm_mdgen.geometry.sidechains import TYPES
 from openmm_mdgen.tokens import Conditioning, sequence_to_indices
 from openmm_mdgen.train.cache import Cache, Segment
 from openmm_mdgen.train.windows import Batch, Coverage, span
@@ -48,9 +52,10 @@ class Gaps:
 
     channel_weight = torch.cat((torch.ones(len(TORSIONS)), torch.full((len(INTERNAL) - len(TORSIONS),), 0.3)))
 
-    def __init__(self, cache: Cache, scales: GapScales, config: GapConfig) -> None:
-        self.cache, self.scales, self.config = cache, scales, config
+    def __init__(self, cache: Cache, spectra: GapSpectra, config: GapConfig) -> None:
+        self.cache, self.spectra, self.config = cache, spectra, config
         self._pools = _pools(cache, config)
+        self._bands = remember(self._chain_bands)
 
     def coverage(self) -> Coverage:
         """What the data have of what is wanted."""
@@ -97,15 +102,25 @@ class Gaps:
             sequences.append(sequence_to_indices(segment.residue_types))
             masks.append(torch.tensor(segment.exists))
         internal, exists = torch.from_numpy(np.stack(frames)), torch.stack(masks)
+        sequence = torch.stack(sequences)
         left, right, inside = internal[:, 0], internal[:, -1], internal[:, 1:-1]
-        way = straight_way(left, right, factor - 1)
-        tokens = internal_to_gap_tokens(inside, way, self.scales.at(spacing).float()) * exists.unsqueeze(1)
+        pair = self.spectra.nearest(spacing, interval)
+        bands = [self._bands(pair, *_chain(pool[k][0]), interval) for k in chosen]
+        colour = GapColour.of(stack_colours(bands), factor - 1, spacing)
+        motion = motion_beside(inside, way_across(left, right, factor - 1, sequence, self.spectra))
+        tokens = colour.whiten(motion * exists.unsqueeze(1)) * exists.unsqueeze(1)
         told = told_of_gap(left, right, factor - 1, spacing, exists)
         return Batch(
             tokens=tokens,
             counts=exists.unsqueeze(1).expand(tokens.shape),
-            conditioning=gap_conditioning(torch.stack(sequences), exists, told, interval),
+            conditioning=gap_conditioning(sequence, exists, told, interval),
+            colour=colour,
         )
+
+    def _chain_bands(
+        self, pair: int, residue_types: tuple[str, ...], exists: tuple[tuple[bool, ...], ...], interval: float
+    ) -> BandColour:
+        return chain_colour(self.spectra, pair, sequence_to_indices(residue_types), torch.tensor(exists), interval)
 
 
 def gap_conditioning(sequence: Tensor, exists: Tensor, told: Tensor, interval: float) -> Conditioning:
@@ -134,30 +149,79 @@ def _pools(cache: Cache, config: GapConfig) -> dict[tuple[float, float, int], li
     return pools
 
 
-def measure_gap_scales(cache: Cache, config: GapConfig, n_gaps: int = 400) -> GapScales:
-    """Root mean square distance from the straight way, per spacing and channel."""
-    rng = np.random.default_rng(0)
-    pools = _pools(cache, config)
-    spacings, scales = [], []
-    for spacing in config.spacings:
-        keys = [k for k in pools if k[0] == spacing and k[1] == min(b for a, b, _ in pools if a == spacing)]
-        if not keys:
-            continue
-        square, count = torch.zeros(2, len(INTERNAL), dtype=torch.float64)
-        options = [(key, item) for key in keys for item in pools[key]]
-        for index in rng.integers(len(options), size=n_gaps):
-            (_, interval, _), (segment, stride) = options[index]
-            factor = round(spacing / interval)
-            start = rng.integers(segment.n_frames - factor * stride)
-            x = torch.from_numpy(np.array(_gap_frames(cache, segment, start, factor, stride)))
-            way = straight_way(x[None, 0], x[None, -1], factor - 1)[0]
-            offset = internal_to_gap_tokens(x[1:-1], way, torch.ones(1))
-            exists = torch.tensor(segment.exists)
-            square += (offset.square() * exists).sum((0, 1))
-            count += exists.sum(0) * len(offset)
-        spacings.append(spacing)
-        scales.append((square / count.clamp_min(1)).clamp_min(1e-8).sqrt())
-    return GapScales(torch.tensor(spacings), torch.stack(scales).float())
+def measure_gap_spectra(cache: Cache, config: GapConfig, per_segment: int = 20) -> GapSpectra:
+    """Second moments of the motion inside gaps, for every pair of spacing and interval that the data have."""
+    pools: dict[tuple[float, float], list[tuple[Segment, int]]] = defaultdict(list)
+    for (spacing, interval, _), found in _pools(cache, config).items():
+        pools[spacing, interval] += found
+    mean = _type_means(cache, [segment for segment, _ in max(pools.values(), key=len)])
+    blank = torch.zeros(0)
+    forgetful = GapSpectra(blank, blank, blank, blank, blank, mean, torch.zeros(len(INTERNAL)))
+    together, square = torch.zeros(2, len(INTERNAL), dtype=torch.float64)
+    measured = []
+    for (spacing, interval), found in sorted(pools.items()):
+        factor = round(spacing / interval)
+        for segment, frames in _some_gaps(cache, found, factor, per_segment):
+            sequence, exists = sequence_to_indices(segment.residue_types), torch.tensor(segment.exists)
+            way = way_across(frames[:, 0], frames[:, -1], factor - 1, sequence, forgetful)
+            ends = (frames[:, :1] + frames[:, -1:]) / 2 - way
+            together += ((frames[:, 1:-1] - way) * ends * exists).sum((0, 1, 2))
+            square += (ends.square() * exists).sum((0, 1, 2))
+    kept = (together / square.clamp_min(1e-12)).clamp(0, 1).float()
+    kept[: len(TORSIONS)] = 0
+    spectra = GapSpectra(blank, blank, blank, blank, blank, mean, kept)
+    for (spacing, interval), found in sorted(pools.items()):
+        factor = round(spacing / interval)
+        sums = SpectraSums(factor - 1, len(TYPES), len(INTERNAL))
+        for gaps in _some_motion(cache, found, factor, per_segment, spectra):
+            sums.add_sizes(*gaps)
+        scales = sums.scales()
+        for gaps in _some_motion(cache, found, factor, per_segment, spectra):
+            sums.add_products(*gaps, scales)
+        measured.append((sums.frequencies(spacing), scales.square(), *sums.correlations()))
+    n_bands = max(len(moments[0]) for moments in measured)
+    padded = [[torch.cat((x, x[-1:].expand(n_bands - len(x), *x.shape[1:]))) for x in m] for m in measured]
+    frequencies, variance, own, before = (torch.stack(x).float() for x in zip(*padded, strict=True))
+    return GapSpectra(torch.tensor(sorted(pools)).float(), frequencies, variance, own, before, mean, kept)
+
+
+def _chain(segment: Segment) -> tuple[tuple[str, ...], tuple[tuple[bool, ...], ...]]:
+    return segment.residue_types, tuple(map(tuple, segment.exists))
+
+
+def _type_means(cache: Cache, segments: list[Segment]) -> Tensor:
+    """Mean length or angle (R, 16) of every residue type, 0 for torsions and for what no residue has."""
+    total, count = torch.zeros(2, len(TYPES), len(INTERNAL), dtype=torch.float64)
+    for segment in segments:
+        frames = torch.from_numpy(np.array(cache.frames(segment), dtype=np.float64))
+        sequence, exists = sequence_to_indices(segment.residue_types), torch.tensor(segment.exists)
+        total.index_add_(0, sequence, (frames * exists).sum(0))
+        count.index_add_(0, sequence, exists.double() * len(frames))
+    of_all = total.sum(0) / count.sum(0).clamp_min(1)
+    mean = torch.where(count > 0, total / count.clamp_min(1), of_all)
+    mean[:, : len(TORSIONS)] = 0
+    return mean.float()
+
+
+def _some_motion(
+    cache: Cache, pool: list[tuple[Segment, int]], factor: int, most: int, spectra: GapSpectra
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Motion (G, factor - 1, L, 16) in the same gaps, the types (L,) and channels (L, 16) of its chain."""
+    for segment, frames in _some_gaps(cache, pool, factor, most):
+        sequence, exists = sequence_to_indices(segment.residue_types), torch.tensor(segment.exists)
+        way = way_across(frames[:, 0], frames[:, -1], factor - 1, sequence, spectra)
+        yield motion_beside(frames[:, 1:-1], way), sequence, exists
+
+
+def _some_gaps(
+    cache: Cache, pool: list[tuple[Segment, int]], factor: int, most: int
+) -> Iterator[tuple[Segment, Tensor]]:
+    """Frames (G, factor + 1, L, 16) of up to ``most`` gaps of every segment, spread over it."""
+    for segment, stride in pool:
+        last = segment.n_frames - factor * stride
+        starts = np.unique(np.linspace(0, last - 1, min(most, last)).astype(int))
+        gaps = [_gap_frames(cache, segment, int(start), factor, stride) for start in starts]
+        yield segment, torch.from_numpy(np.stack(gaps))
 
 
 def _gap_frames(cache: Cache, segment: Segment, start: int, factor: int, stride: int) -> np.ndarray:

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from openmm_mdgen.checkpoint import Weights, load_weights, save_weights
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.gap_tokens import GapScales
+from openmm_mdgen.gap_spectra import GapSpectra
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
+from openmm_mdgen.tasks.model import has_fast_bf16
 from openmm_mdgen.tokens import Normalization
-from openmm_mdgen.train.cache import Cache, build_cache, check_source
+from openmm_mdgen.train.cache import Cache, open_cache
 from openmm_mdgen.train.flow import (
     TrainingLoss,
     build_optimizers,
@@ -28,11 +29,10 @@ from openmm_mdgen.train.flow import (
     set_rate,
     update_average,
 )
-from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_scales
+from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_spectra
 from openmm_mdgen.train.windows import Batch, Coverage, WindowConfig, Windows, measure_normalization, span
 
 N_VALIDATION = 24
-IDENTITY_WEIGHT = 0.1  # of the identities' cross entropy beside the flow's loss
 WARMUP = 100
 
 
@@ -123,7 +123,7 @@ def train(
     average = copy.deepcopy(network).requires_grad_(False)
     optimizers = build_optimizers(network, config.muon_rate, config.adamw_rate)
     windows = _windows(cache, tables, config)
-    loss, *optimizers = fabric.setup(TrainingLoss(network, windows.channel_weight, IDENTITY_WEIGHT), *optimizers)
+    loss, *optimizers = fabric.setup(TrainingLoss(network, windows.channel_weight), *optimizers)
     run = _Run(fabric, config, network, loss, average.to(fabric.device), optimizers, tables, out, start)
     run.resume()
     run.fit(windows, _windows(held_out, tables, config))
@@ -139,9 +139,8 @@ def _fabric(config: TrainConfig) -> Any:
         ) from error
     precision: Any = config.precision
     if precision == "auto":
-        cuda = torch.cuda.is_available()
-        fast = torch.cuda.is_bf16_supported() if cuda else "avx512_bf16" in _cpu_flags()
-        precision = "bf16-mixed" if fast else "32-true"
+        cuda = torch.cuda.is_available() and config.accelerator != "cpu"
+        precision = "bf16-mixed" if has_fast_bf16(torch.device("cuda" if cuda else "cpu")) else "32-true"
     fabric = lightning.Fabric(
         accelerator=config.accelerator,
         devices=config.devices,
@@ -177,19 +176,14 @@ def _inpaints(start: Weights, config: TrainConfig) -> bool:
 
 def _measure(cache: Cache, config: TrainConfig) -> dict[str, Tensor]:
     if isinstance(config.windows, GapConfig):
-        return asdict(measure_gap_scales(cache, config.windows))
+        return asdict(measure_gap_spectra(cache, config.windows))
     return asdict(measure_normalization(cache))
 
 
 def _windows(cache: Cache, tables: dict[str, Tensor], config: TrainConfig) -> Windows | Gaps:
     if isinstance(config.windows, GapConfig):
-        return Gaps(cache, GapScales(**tables), config.windows)
+        return Gaps(cache, GapSpectra(**tables), config.windows)
     return Windows(cache, Normalization(**tables), config.windows)
-
-
-def _cpu_flags() -> str:
-    path = Path("/proc/cpuinfo")
-    return path.read_text() if path.exists() else ""
 
 
 def _caches(
@@ -199,10 +193,7 @@ def _caches(
     for name, folders in wanted.items():
         if not folders or not fabric.is_global_zero:
             continue
-        if (folder / name / "index.json").exists():
-            check_source(folder / name, folders, stride=stride)
-        else:
-            build_cache(folders, folder / name, stride=stride)
+        open_cache(folders, folder / name, stride=stride)
     fabric.barrier()
     cache = Cache(folder / "train")
     return cache, Cache(folder / "validation") if validation else cache
@@ -269,8 +260,8 @@ class _Run:
         generator = torch.Generator().manual_seed(
             (config.seed << 40) + self.step * fabric.world_size + fabric.global_rank
         )
-        loss, flow = self.loss(lambda: (batch, generator))
-        value = float(flow)
+        loss = self.loss(lambda: (batch, generator))
+        value = float(loss.detach())
         fabric.backward(loss)
         fabric.clip_gradients(self.network, self.optimizers[0], max_norm=1.0)
         set_rate(self.optimizers, rate_factor(self.step, config.n_steps, WARMUP, config.decay))
@@ -340,8 +331,8 @@ def united(coverage: Coverage, start: Weights) -> Coverage:
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The same batch on another device."""
-    design = None if batch.design is None else batch.design.to(device)
-    return Batch(batch.tokens.to(device), batch.counts.to(device), batch.conditioning.to(device), design)
+    colour = None if batch.colour is None else batch.colour.to(device)
+    return Batch(batch.tokens.to(device), batch.counts.to(device), batch.conditioning.to(device), colour)
 
 
 def draw_losses(losses: Sequence[tuple[int, float, float, float]], path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.gap_spectra import GapColour
 from openmm_mdgen.spans import released_channels, spans
 from openmm_mdgen.tokens import (
     N_CHANNELS,
@@ -54,12 +55,14 @@ class WindowConfig:
         Share of windows whose given torsions are disturbed, as built or minimised structures are.
     perturbation : float
         Largest standard deviation of that disturbance in radians.
+    reversed : float
+        Share of windows that run backwards in time: at equilibrium positions have no arrow of time.
     """
 
     n_frames: int = 64
     n_tokens: int = 8192
     intervals: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-    interval_weights: tuple[float, ...] = (0.03, 0.03, 0.04, 0.55, 0.15, 0.1, 0.1)
+    interval_weights: tuple[float, ...] = (0.02, 0.02, 0.04, 0.66, 0.12, 0.07, 0.07)
     first: float = 0.8
     ends: float = 0.08
     scattered: float = 0.07
@@ -67,7 +70,8 @@ class WindowConfig:
     residues: float = 0.0
     untold: float = 0.3
     perturbed: float = 0.3
-    perturbation: float = 0.25
+    perturbation: float = 0.5
+    reversed: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -77,20 +81,7 @@ class Batch:
     tokens: Tensor  # (B, T, L, C)
     counts: Tensor  # (B, T, L, C) of bool: what counts in the loss
     conditioning: Conditioning
-    design: Design | None = None
-
-
-@dataclass(frozen=True)
-class Design:
-    """The same windows with the identities of some residues to be guessed."""
-
-    identity: Tensor  # (B, L) of int
-    free: Tensor  # (B, L) of bool: whose identity is asked for
-    conditioning: Conditioning
-
-    def to(self, device: torch.device) -> Design:
-        """The same on another device."""
-        return Design(self.identity.to(device), self.free.to(device), self.conditioning.to(device))
+    colour: GapColour | None = None  # where tokens are white and stand for motion inside gaps
 
 
 @dataclass(frozen=True)
@@ -154,7 +145,8 @@ class Windows:
         for index in chosen:
             segment, stride = pool[index]
             start = rng.integers(segment.n_frames - (n_frames - 1) * stride)
-            internal.append(self.cache.frames(segment)[start : start + n_frames * stride : stride][:n_frames])
+            window = self.cache.frames(segment)[start : start + n_frames * stride : stride][:n_frames]
+            internal.append(window[::-1] if rng.random() < self.config.reversed else window)
             sequences.append(sequence_to_indices(segment.residue_types))
             exists.append(torch.tensor(segment.exists))
         values = torch.from_numpy(np.stack(internal))
@@ -203,7 +195,7 @@ class Windows:
         interval: float,
         rng: np.random.Generator,
     ) -> Batch:
-        """Windows whose given tokens are those of some residues, with the question which the others are."""
+        """Windows whose given tokens are those of some residues."""
         drawn = [draw_free(residues, rng) for residues in sequence]
         free = torch.stack(drawn)
         told = torch.stack([inpainting_values(x, f) for x, f in zip(tokens, free, strict=True)])
@@ -211,8 +203,6 @@ class Windows:
         given = (~free).unsqueeze(1).repeat(1, tokens.shape[1], 1)
         counts = channels & (free.unsqueeze(-1) | torch.stack([released_channels(f) for f in free]))
         counts = counts.unsqueeze(1).repeat(1, tokens.shape[1], 1, 1)
-        plain = Conditioning(sequence, channels, given, told, torch.full((len(free),), interval), span)
-        design = self._design(sequence, plain, free, rng)
         started = torch.from_numpy(rng.random(len(free)) < 0.5)
         told[started, 0], given[started, 0], counts[started, 0] = tokens[started, 0], True, False
         untold = torch.from_numpy(rng.random(len(free)) < self.config.untold)
@@ -224,25 +214,7 @@ class Windows:
             interval=torch.full((len(free),), interval),
             span=span,
         )
-        return Batch(tokens, counts, conditioning, design)
-
-    @staticmethod
-    def _design(sequence: Tensor, conditioning: Conditioning, free: Tensor, rng: np.random.Generator) -> Design:
-        """Free residues' identities are asked for, from all frames, some or the first.
-
-        Only spans are told: from the identities or torsions of the given residues a network would know the peptides of
-        its training set again, and answer from memory.
-        """
-        n_frames = int(rng.choice([1, 8, conditioning.given.shape[1]], p=[0.2, 0.2, 0.6]))
-        told = Conditioning(
-            sequence=torch.full_like(sequence, UNKNOWN),
-            exists=conditioning.exists,
-            given=conditioning.given[:, :n_frames].clone(),
-            values=torch.zeros_like(conditioning.values[:, :n_frames]),
-            interval=conditioning.interval,
-            span=None if conditioning.span is None else conditioning.span[:, :n_frames],
-        )
-        return Design(sequence, free & (sequence < N_IDENTITIES), told)
+        return Batch(tokens, counts, conditioning)
 
     def _draw_given(self, n_frames: int, rng: np.random.Generator) -> np.ndarray:
         c, given = self.config, np.zeros(n_frames, dtype=bool)

@@ -7,7 +7,7 @@ that real code paths give frames that look like a peptide's, in milliseconds.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import openmm as mm
@@ -16,7 +16,10 @@ from openmm import app, unit
 
 from openmm_mdgen.build import build_peptide, build_system
 from openmm_mdgen.checkpoint import Weights, save_weights
+from openmm_mdgen.gap_spectra import GapSpectra
 from openmm_mdgen.gap_tokens import N_GAP_CHANNELS, N_TOLD
+from openmm_mdgen.geometry.internal import PHI, PSI
+from openmm_mdgen.geometry.sidechains import TYPES
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 
 FOLDER = Path(__file__).parent
@@ -59,6 +62,26 @@ def random_network(config: VelocityConfig, seed: int) -> VelocityNetwork:
     return network
 
 
+def plausible_spectra() -> GapSpectra:
+    """Motion that falls with the frequency, psi against the next phi, at two spacings and two intervals."""
+    pairs = torch.tensor([[1.0, 0.1], [10.0, 0.1], [1.0, 0.5], [10.0, 1.0]])
+    frequencies = torch.stack([torch.logspace(math.log10(0.5 / s), math.log10(0.5 / d), 4) for s, d in pairs.tolist()])
+    size = torch.tensor([*(0.2,) * 7, *(0.03,) * 3, *(0.05,) * 6]).square()
+    variance = size / (1 + frequencies.square())[:, :, None, None] / (10 * pairs[:, 1])[:, None, None, None]
+    before = torch.zeros(N_GAP_CHANNELS, N_GAP_CHANNELS)
+    before[PHI, PSI] = -0.5
+    mean = torch.tensor([*(0.0,) * 7, *LENGTHS, *ANGLES]).repeat(len(TYPES), 1)
+    return GapSpectra(
+        pairs=pairs,
+        frequencies=frequencies,
+        variance=variance.expand(-1, -1, len(TYPES), -1).contiguous(),
+        own=torch.eye(N_GAP_CHANNELS).repeat(4, 4, 1, 1),
+        before=before.repeat(4, 4, 1, 1),
+        mean=mean,
+        kept=torch.tensor([*(0.0,) * 7, *(0.1,) * 9]),
+    )
+
+
 def write_networks() -> None:
     """``tiny`` simulates, ``tiny-inpaint`` inpaints and designs too, ``tiny-upsample`` upsamples."""
     config = VelocityConfig(width=16, depth=1, heads=2)
@@ -71,13 +94,12 @@ def write_networks() -> None:
     weights = Weights(config, random_network(config, 2).state_dict(), tables, name="tiny-inpaint", lengths=(1, 6))
     save_weights(FOLDER / "tiny-inpaint.safetensors", weights)
     config = VelocityConfig(width=16, depth=1, heads=2, channels=N_GAP_CHANNELS, given_channels=N_TOLD)
-    scales = torch.tensor([*(0.2,) * 7, *(0.03,) * 3, *(0.05,) * 6])
     save_weights(
         FOLDER / "tiny-upsample.safetensors",
         Weights(
             config,
             random_network(config, 1).state_dict(),
-            {"spacings": torch.tensor([1.0, 10.0]), "scales": torch.stack((scales / 2, scales))},
+            asdict(plausible_spectra()),
             name="tiny-upsample",
             task="upsample",
             intervals=(0.1, 1.0),

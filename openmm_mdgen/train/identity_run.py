@@ -1,0 +1,81 @@
+"""From folders of MD to the weights that design guesses identities with."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.identity_file import FORMAT, save_identities
+from openmm_mdgen.tensor_file import read_tensors
+from openmm_mdgen.train.cache import open_cache
+from openmm_mdgen.train.identity import IdentityConfig, Recovery, fit_identities, measure_recovery
+
+
+def train_design(
+    data: Sequence[Path],
+    validation: Sequence[Path],
+    out: Path,
+    *,
+    name: str = "model",
+    temperature: float = 350.0,
+    stride: int = 1,
+    seed: int = 0,
+) -> Path:
+    """Fit what guesses identities to the MD in some folders.
+
+    Parameters
+    ----------
+    data, validation : sequence of Path
+        Folders of MD, see `build_cache`.
+    out : Path
+        Gets ``cache/``, ``model.safetensors`` and ``recovery.csv``: how well residues of peptides that were left out,
+        and of those in ``validation``, are guessed.
+    name, temperature
+        Written into the weights; K, of the MD.
+    stride : int
+        Keep every stride-th frame of the data.
+    seed : int
+        Which peptides are left out together.
+
+    Returns
+    -------
+    Path
+        The weights file.
+
+    Raises
+    ------
+    MDGenError
+        When there is too little to learn from, or ``out`` holds a cache of other data or weights of another task.
+
+    Examples
+    --------
+    >>> weights = train_design([Path("my_md")], [], Path("run"))
+    >>> openmm_mdgen.design(u, residues=[2], identities=weights)
+    """
+    path = out / "model.safetensors"
+    _check_free(path)
+    cache = open_cache(data, out / "cache" / "train", stride=stride)
+    held_out = open_cache(validation, out / "cache" / "validation", stride=stride) if validation else None
+    model, recovered = fit_identities(cache, IdentityConfig(seed=seed), name=name, temperature=temperature)
+    rows = [("left out", r) for r in recovered]
+    if held_out is not None:
+        rows += [("validation", r) for r in measure_recovery(model, held_out)]
+    save_identities(path, model)
+    _write(rows, out / "recovery.csv")
+    return path
+
+
+def _check_free(path: Path) -> None:
+    """Raise `MDGenError` where weights of another task lie."""
+    if path.exists() and read_tensors(path)[1].get("format") != FORMAT:
+        raise MDGenError(f"{path} holds weights of another task; name another folder with -o")
+
+
+def _write(rows: list[tuple[str, Recovery]], path: Path) -> None:
+    with open(path, "w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(("peptides", "run", "place", *Recovery._fields[1:]))
+        for peptides, r in rows:
+            writer.writerow((peptides, r.place.length, r.place.place + 1, *r[1:4], *(f"{x:.4f}" for x in r[4:])))
