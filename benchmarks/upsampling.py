@@ -126,6 +126,13 @@ def score(
     return Scores(error, mean_shape, power, exact, sum(map(len, made)) / seconds)
 
 
+def half_error(metrics: ModuleType, theta: np.ndarray, factor: int) -> float:
+    """The same error of one half of the bursts against the other: (R, F, T) angles."""
+    first, second = np.array_split(theta, 2)
+    lags = range(1, factor)
+    return float(np.abs(correlation(metrics, first, lags) - correlation(metrics, second, lags)).mean())
+
+
 def rounding_floor(bursts: list[np.ndarray], quads: np.ndarray, interval: float) -> np.ndarray:
     """Power that rounding positions to 0.01 Å adds to each band."""
     rng = np.random.default_rng(0)
@@ -184,6 +191,7 @@ def main(
     folders = [f for f in sorted((shared / "data" / kind / split).iterdir()) if not only or f.name in only]
     results: dict[str, dict[str, Scores]] = {}
     md: dict[str, tuple[Shape, np.ndarray, np.ndarray]] = {}
+    halves: list[float] = []
     for folder in folders:
         universe, bursts = read_bursts(folder, factor, round(interval / BURST_INTERVAL))
         quads = np.array([quad for _, quad in metrics.quadruples(universe)])
@@ -191,6 +199,7 @@ def main(
             name: score(metrics, universe, bursts, quads, factor, way, interval, seed) for name, way in ways.items()
         }
         theta = np.stack([torsion_angles(burst, quads) for burst in bursts])
+        halves.append(half_error(metrics, theta, factor))
         power = band_power(np.exp(1j * theta), interval)
         md[folder.name] = shape(bursts[0], bursts[0], factor), power, rounding_floor(bursts, quads, interval)
     click.echo(
@@ -198,6 +207,8 @@ def main(
         f"lags {interval:g} to {spacing - interval:g} ps\n"
     )
     click.echo(error_table(results, list(ways)) + "\n")
+    ratio = np.mean(halves) / np.mean([scores["Cartesian"].error.mean() for scores in results.values()])
+    click.echo(f"one half of the MD's bursts against the other: {np.mean(halves):.4f}, {ratio:.2f} of Cartesian\n")
     click.echo(shape_table(results, md, list(ways)) + "\n")
     click.echo(power_table(results, md, list(ways)))
 

@@ -82,7 +82,9 @@ def test_where_the_motion_is_asked(name, residues, asked):
 
 
 def test_what_is_not_asked_is_told():
-    with pytest.warns(MDGenWarning, match=r"the motion was not asked for residue 1: 'tiny-design' knows single"):
+    with pytest.warns(
+        MDGenWarning, match=r"the motion was not asked for residue 1: 'tiny-design' knows runs of up to 2"
+    ):
         found = design(moving_universe("QGRE"), [1, 3], n_sequences=1)
     np.testing.assert_allclose(found.probabilities[0], FREQUENCIES)
     assert not np.allclose(found.probabilities[1], FREQUENCIES)

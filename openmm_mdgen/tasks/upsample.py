@@ -36,6 +36,7 @@ class Upsample:
         ps between key frames and between the frames made, smallest and largest trained.
     lengths : (int, int)
         Residues, fewest and most, caps left out.
+    solver : SolverConfig
     """
 
     network: VelocityNetwork
@@ -45,7 +46,7 @@ class Upsample:
     spacings: tuple[float, float]
     intervals: tuple[float, float]
     lengths: tuple[int, int]
-    solver: SolverConfig = field(default_factory=lambda: SolverConfig("midpoint", 10))
+    solver: SolverConfig = field(default_factory=lambda: SolverConfig("midpoint", 5))
 
     def bind_gaps(self, structure: Structure, spacing: float, interval: float) -> UpsampleFiller:
         """A filler for these atoms, key frames ``spacing`` ps apart, frames every ``interval`` ps.

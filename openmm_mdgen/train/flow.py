@@ -34,9 +34,9 @@ def flow_loss(network: nn.Module, batch: Batch, generator: torch.Generator, chan
 
 
 def slow_modes(error: Tensor) -> Tensor:
-    """Errors (B, N, L, C) by mode k of the gap, squares weighted by 1 / k: slow ones move torsions most."""
+    """Errors (B, N, L, C) by mode k of the gap, squares weighted by k^-1/2: slow ones move torsions most."""
     n = error.shape[1]
-    weight = torch.arange(1, n + 1, device=error.device).float().rsqrt()
+    weight = torch.arange(1, n + 1, device=error.device).float().rsqrt().sqrt()
     weight = weight / weight.square().mean().sqrt()
     with torch.autocast(error.device.type, enabled=False):
         return torch.einsum("kn,bnlc->bklc", weight[:, None] * sine_transform(n).to(error), error)
