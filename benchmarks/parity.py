@@ -1,6 +1,7 @@
 """Largest absolute differences from the published code's own numbers: `python benchmarks/parity.py` prints markdown.
 
-What only the processor of the published numbers decided is taken from them, see `published_numbers.py`. It reads the checkpoints and arrays of ``../shared/parity`` (or of the folder given as its argument), in seconds.
+What only the processor of the published numbers decided is taken from them, see `published_numbers.py`. It reads the
+checkpoints and arrays of ``../shared/parity`` (or of the folder given as its argument), in seconds.
 """
 
 import sys
