@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -26,15 +27,20 @@ from openmm_mdgen.writing import frame_writer
 __all__ = ["MDGenParser", "MDGenReader", "recipe_to_universe"]
 
 
-def _one_torch_thread() -> None:
-    """A forked child hangs in torch's thread pool if its parent has used it: leave the pool alone there."""
+def _leave_threads_alone() -> None:
+    """A forked child has none of its parent's threads, and hangs where it waits for them.
+
+    So it does not use torch's pool, and does not collect what its parent left: an OpenMM Context among it would wait
+    for its own threads to end.
+    """
+    gc.freeze()
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(1)
 
 
 if hasattr(os, "register_at_fork"):  # absent on Windows, where nothing forks
-    os.register_at_fork(after_in_child=_one_torch_thread)
+    os.register_at_fork(after_in_child=_leave_threads_alone)
 
 
 class MDGenReader(ReaderBase):

@@ -1,3 +1,6 @@
+import gc
+import multiprocessing
+import os
 import pickle
 
 import MDAnalysis as mda
@@ -222,3 +225,24 @@ class TestAll:
         assert serial[:, 2].max() < 1.0
         parallel = RMSD(moving, target).run(backend="multiprocessing", n_workers=2).results.rmsd
         np.testing.assert_array_equal(parallel, serial)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_does_not_wait_for_the_threads_of_a_forgotten_context(path):
+    """A Context in a circle of references is collected some time later: not in a child, which lacks its threads."""
+    universe = noisy(path)
+    relax = Relax(universe.atoms)
+    relax(universe.trajectory[0])
+    gc.disable()
+    try:
+        circle = [relax]
+        circle.append(circle)
+        del relax, circle, universe
+        child = multiprocessing.get_context("fork").Process(target=gc.collect)
+        child.start()
+        child.join(30)
+        code = child.exitcode
+        child.kill()
+    finally:
+        gc.enable()
+    assert code == 0
