@@ -27,6 +27,12 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     temporary.replace(path)
 
 
+def check_free(path: Path, format: str) -> None:
+    """Raise `MDGenError` where a file of another format lies, which a run would write over."""
+    if path.exists() and read_tensors(path)[1].get("format") != format:
+        raise MDGenError(f"{path} holds weights of another kind; name another folder with -o")
+
+
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a file.
 

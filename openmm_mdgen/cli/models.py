@@ -16,22 +16,22 @@ _HEADER = ("model", "tasks", "residues", "intervals", "temperature", "content")
 def command() -> None:
     """List the models known by name, with the ranges that they were trained on."""
     names = sorted({point.name for point in entry_points(group="openmm_mdgen.models")})
-    rows = [_HEADER, *(_row(name) for name in names), _identities_row("peptide-design")]
+    rows = [_HEADER, *(_row(name) for name in names), _identities_row()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _identities_row(name: str) -> tuple[str, ...]:
+def _identities_row() -> tuple[str, ...]:
     """The line of what guesses identities for design."""
-    from openmm_mdgen.identity_file import load_identities
+    from openmm_mdgen.identity_file import BUNDLED, load_identities
 
     try:
-        model = load_identities(name)
+        model = load_identities(BUNDLED)
     except MDGenError as error:
-        return (name, "-", "-", "-", "-", f"does not load: {error}")
+        return (BUNDLED, "-", "-", "-", "-", f"does not load: {error}")
     lengths = f"{model.lengths[0]} to {model.lengths[1]}"
-    return (name, "--identities of design", lengths, "any", f"{model.temperature:g} K", model.content_hash[:12])
+    return (BUNDLED, "--identities of design", lengths, "any", f"{model.temperature:g} K", model.content_hash[:12])
 
 
 def _row(name: str) -> tuple[str, ...]:

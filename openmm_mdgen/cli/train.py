@@ -28,7 +28,7 @@ from openmm_mdgen.errors import MDGenError
     type=click.Choice(["simulate", "upsample", "design"]),
     default="simulate",
     show_default=True,
-    help="What to learn; design takes seconds and none of the options about steps, batches, networks and devices.",
+    help="What to learn; design takes a minute, and none of the options about steps, batches, networks and devices.",
 )
 @click.option("--init", help="Start from a model: a bundled name or a weights file.")
 @click.option("--name", default="model", show_default=True, help="Name written into the weights.")

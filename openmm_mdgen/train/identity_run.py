@@ -6,9 +6,8 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.identity_file import FORMAT, save_identities
-from openmm_mdgen.tensor_file import read_tensors
+from openmm_mdgen.tensor_file import check_free
 from openmm_mdgen.train.cache import open_cache
 from openmm_mdgen.train.identity import IdentityConfig, Recovery, fit_identities, measure_recovery
 
@@ -47,7 +46,7 @@ def train_design(
     Raises
     ------
     MDGenError
-        When there is too little to learn from, or ``out`` holds a cache of other data or weights of another task.
+        When there is too little to learn from, or ``out`` holds a cache of other data or weights of another kind.
 
     Examples
     --------
@@ -55,7 +54,7 @@ def train_design(
     >>> openmm_mdgen.design(u, residues=[2], identities=weights)
     """
     path = out / "model.safetensors"
-    _check_free(path)
+    check_free(path, FORMAT)
     cache = open_cache(data, out / "cache" / "train", stride=stride)
     held_out = open_cache(validation, out / "cache" / "validation", stride=stride) if validation else None
     model, recovered = fit_identities(cache, IdentityConfig(seed=seed), name=name, temperature=temperature)
@@ -65,12 +64,6 @@ def train_design(
     save_identities(path, model)
     _write(rows, out / "recovery.csv")
     return path
-
-
-def _check_free(path: Path) -> None:
-    """Raise `MDGenError` where weights of another task lie."""
-    if path.exists() and read_tensors(path)[1].get("format") != FORMAT:
-        raise MDGenError(f"{path} holds weights of another task; name another folder with -o")
 
 
 def _write(rows: list[tuple[str, Recovery]], path: Path) -> None:

@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from openmm_mdgen.checkpoint import Weights, load_weights, save_weights
+from openmm_mdgen.checkpoint import FORMAT, Weights, load_weights, save_weights
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.gap_spectra import GapSpectra
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.tasks.model import has_fast_bf16
+from openmm_mdgen.tensor_file import check_free
 from openmm_mdgen.tokens import Normalization
 from openmm_mdgen.train.cache import Cache, open_cache
 from openmm_mdgen.train.flow import (
@@ -107,8 +108,10 @@ def train(
     Raises
     ------
     MDGenError
-        When there is nothing to train on, when ``out`` holds a cache of other data, or Lightning is not installed.
+        When there is nothing to train on, when ``out`` holds a cache of other data or weights that guess
+        identities, or Lightning is not installed.
     """
+    check_free(out / "model.safetensors", FORMAT)
     fabric = _fabric(config)
     cache, held_out = _caches(fabric, data, validation, out / "cache", stride)
     start = load_weights(init) if init else None
