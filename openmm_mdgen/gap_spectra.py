@@ -214,7 +214,6 @@ class SpectraSums:
     def __init__(self, n_modes: int, n_types: int, n_channels: int) -> None:
         self.edges = band_edges(n_modes)
         k = len(self.edges) - 1
-        self._scale = torch.zeros(k, n_types, n_channels, dtype=torch.float64)
         self.size, self.count = torch.zeros(2, k, n_types, n_channels, dtype=torch.float64)
         self.own, self.own_count = torch.zeros(2, k, n_channels, n_channels, dtype=torch.float64)
         self.before, self.before_count = torch.zeros(2, k, n_channels, n_channels, dtype=torch.float64)

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from openmm_mdgen.gap_spectra import GapColour, GapSpectra
+from openmm_mdgen.gap_spectra import GapColour
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS
 from openmm_mdgen.tokens import Conditioning
 
@@ -28,22 +28,24 @@ def wrap(angles: Tensor) -> Tensor:
     return torch.remainder(angles + math.pi, 2 * math.pi) - math.pi
 
 
-def way_across(left: Tensor, right: Tensor, n_between: int, sequence: Tensor, spectra: GapSpectra) -> Tensor:
+def way_across(left: Tensor, right: Tensor, n_between: int, mean: Tensor, kept: Tensor) -> Tensor:
     """Internal coordinates (G, n_between, L, 16) that the motion inside gaps is measured from.
 
     Parameters
     ----------
     left, right : Tensor (G, L, 16)
         Key frames.
-    sequence : Tensor (L,) or (G, L)
-        Residue types.
+    mean : Tensor (L, 16) or (G, L, 16)
+        Where lengths and angles rest.
+    kept : Tensor (16,)
+        How much of the key frames' deviation from it stays.
     """
     share = torch.arange(1, n_between + 1, dtype=left.dtype, device=left.device) / (n_between + 1)
     n = len(TORSIONS)
     arc = wrap(right - left)[..., :n]
     torsions = left[..., :n].unsqueeze(1) + share[:, None, None] * arc.unsqueeze(1)
-    mean = spectra.mean.to(left)[sequence][..., n:]
-    rest = mean + spectra.kept.to(left)[n:] * ((left + right)[..., n:] / 2 - mean)
+    mean = mean.to(left)[..., n:]
+    rest = mean + kept.to(left)[n:] * ((left + right)[..., n:] / 2 - mean)
     return torch.cat((torsions, rest.unsqueeze(1).expand(-1, n_between, -1, -1)), -1)
 
 

@@ -23,6 +23,7 @@ from openmm_mdgen.tokens import Conditioning
 SEEDS = st.integers(0, 2**32 - 1)
 SEQUENCE = torch.tensor([3, 0, 7])
 SPECTRA = upsample_task().spectra
+RESTS = SPECTRA.mean[SEQUENCE], SPECTRA.kept
 
 
 def values(seed: int, *shape: int) -> torch.Tensor:
@@ -45,7 +46,7 @@ def test_wrap(angle):
 @settings(max_examples=20, deadline=None)
 def test_motion_leads_back(seed):
     left, right, inside = values(seed, 2, 3), values(seed + 1, 2, 3), values(seed + 2, 2, 4, 3)
-    way = way_across(left, right, 4, SEQUENCE, SPECTRA)
+    way = way_across(left, right, 4, *RESTS)
     motion = motion_beside(inside, way)
     assert wrap(way + motion - inside)[..., :7].abs().max() < 1e-9 and motion[..., :7].abs().max() <= math.pi + 1e-9
     torch.testing.assert_close((way + motion)[..., 7:], inside[..., 7:])
@@ -55,7 +56,7 @@ def test_motion_leads_back(seed):
 @settings(max_examples=20, deadline=None)
 def test_the_way_of_torsions_takes_the_shorter_arc_in_equal_steps(seed):
     left, right = values(seed, 2, 3), values(seed + 1, 2, 3)
-    way = way_across(left, right, 4, SEQUENCE, SPECTRA)
+    way = way_across(left, right, 4, *RESTS)
     steps = wrap(torch.cat((left.unsqueeze(1), way, right.unsqueeze(1)), 1)[..., :7].diff(dim=1))
     torch.testing.assert_close(steps, steps[:, :1].expand_as(steps), atol=1e-9, rtol=0)
     assert (5 * steps[:, 0]).abs().max() <= math.pi + 1e-9
@@ -63,14 +64,14 @@ def test_the_way_of_torsions_takes_the_shorter_arc_in_equal_steps(seed):
 
 def test_the_way_of_torsions_crosses_180_degrees():
     left, right = torch.full((1, 3, 16), 3.1), torch.full((1, 3, 16), -3.1)
-    assert float(way_across(left, right, 1, SEQUENCE, SPECTRA)[0, 0, 0, 0].cos()) == pytest.approx(-1)
+    assert float(way_across(left, right, 1, *RESTS)[0, 0, 0, 0].cos()) == pytest.approx(-1)
 
 
 def test_the_way_of_lengths_and_angles_is_where_they_rest():
     """A tenth of what the key frames have beside the mean is kept, the same all through the gap."""
     mean = SPECTRA.mean[SEQUENCE].double()
     left, right = mean + 0.3, mean + 0.1
-    way = way_across(left.unsqueeze(0), right.unsqueeze(0), 9, SEQUENCE, SPECTRA)[0]
+    way = way_across(left.unsqueeze(0), right.unsqueeze(0), 9, *RESTS)[0]
     torch.testing.assert_close(way[..., 7:], (mean[:, 7:] + 0.1 * 0.2).expand(9, -1, -1), atol=1e-6, rtol=0)
 
 

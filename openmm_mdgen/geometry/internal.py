@@ -23,6 +23,7 @@ LENGTHS = ("N-CA", "CA-C", "C-N")  # C-N is the bond from the residue before
 ANGLES = ("N-CA-C", "CA-C-N", "C-N-CA", "N-CA-CB", "C-CA-CB", "CA-CB-G")  # the second and third at the bond from before
 INTERNAL = (*TORSIONS, *LENGTHS, *ANGLES)
 OMEGA, PHI, PSI, CHI1 = 0, 1, 2, 3
+_ROUNDED = 1e-9  # Å and radians, above the noise of a rotation's arithmetic
 
 
 @dataclass(frozen=True)
@@ -305,6 +306,10 @@ class InternalCoordinates:
                 points = positions[..., torch.tensor(list(table.values())), :]
                 out[..., rows, columns] = function(*points.unbind(-2))
         return out
+
+    def encode_rounded(self, positions: Tensor) -> Tensor:
+        """As `encode`, in float64, and the same to the last bit however the molecule is turned."""
+        return (self.encode(positions) / _ROUNDED).round() * _ROUNDED
 
     def geometry(self, reference: Tensor) -> Geometry:
         """Bond lengths, angles, chirality and hydrogen positions of a structure (N, 3) in Å, for `decode`."""

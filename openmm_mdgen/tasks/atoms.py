@@ -20,8 +20,6 @@ from openmm_mdgen.tokens import (
     tokens_to_internal,
 )
 
-_ROUNDED = 1e-9  # Å and radians; sampling would magnify the noise of a rotation's arithmetic
-
 
 class PeptideAtoms:
     """The atoms of one peptide.
@@ -59,11 +57,8 @@ class PeptideAtoms:
         return self.normalized(self.internal_of(positions))
 
     def internal_of(self, positions: Tensor) -> Tensor:
-        """Internal coordinates (..., L, 16) of positions (..., N, 3) in Å, float64.
-
-        Rounded, so that they are the same to the last bit however the molecule is turned.
-        """
-        return (self.internal.encode(positions) / _ROUNDED).round() * _ROUNDED
+        """Internal coordinates (..., L, 16), rounded, of positions (..., N, 3) in Å, float64."""
+        return self.internal.encode_rounded(positions)
 
     def normalized(self, internal: Tensor) -> Tensor:
         """Tokens (..., L, C) of internal coordinates (..., L, 16)."""

@@ -20,8 +20,6 @@ from openmm_mdgen.sampler import integrate, noise
 from openmm_mdgen.tasks.model import SolverConfig, inference_precision
 from openmm_mdgen.tokens import Conditioning, sequence_to_indices
 
-_ROUNDED = 1e-9  # Å and radians; sampling would magnify the noise of a rotation's arithmetic
-
 
 @dataclass(frozen=True)
 class Upsample:
@@ -97,8 +95,9 @@ class UpsampleFiller:
     def fill(self, key_frames: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """Frames (G, n_between, N, 3) in Å between key frames (G + 1, N, 3), superposed as those are."""
         positions = torch.as_tensor(np.array(key_frames), dtype=torch.float64)
-        internal = (self.internal.encode(positions) / _ROUNDED).round() * _ROUNDED
-        way = way_across(internal[:-1], internal[1:], self.n_between, self.sequence, self.task.spectra)
+        internal = self.internal.encode_rounded(positions)
+        spectra = self.task.spectra
+        way = way_across(internal[:-1], internal[1:], self.n_between, spectra.mean[self.sequence], spectra.kept)
         between = way + self.colour.colour(self._sample(internal, list(seeds))).double()
         share = torch.arange(1, self.n_between + 1, dtype=torch.float64) / (self.n_between + 1)
         target = torch.lerp(positions[:-1, None], positions[1:, None], share[:, None, None])

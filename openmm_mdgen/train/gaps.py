@@ -107,7 +107,8 @@ class Gaps:
         pair = self.spectra.nearest(spacing, interval)
         bands = [self._bands(pair, *_chain(pool[k][0]), interval) for k in chosen]
         colour = GapColour.of(stack_colours(bands), factor - 1, spacing)
-        motion = motion_beside(inside, way_across(left, right, factor - 1, sequence, self.spectra))
+        way = way_across(left, right, factor - 1, self.spectra.mean[sequence], self.spectra.kept)
+        motion = motion_beside(inside, way)
         tokens = colour.whiten(motion * exists.unsqueeze(1)) * exists.unsqueeze(1)
         told = told_of_gap(left, right, factor - 1, spacing, exists)
         return Batch(
@@ -155,34 +156,38 @@ def measure_gap_spectra(cache: Cache, config: GapConfig, per_segment: int = 20) 
     for (spacing, interval, _), found in _pools(cache, config).items():
         pools[spacing, interval] += found
     mean = _type_means(cache, [segment for segment, _ in max(pools.values(), key=len)])
-    blank = torch.zeros(0)
-    forgetful = GapSpectra(blank, blank, blank, blank, blank, mean, torch.zeros(len(INTERNAL)))
-    together, square = torch.zeros(2, len(INTERNAL), dtype=torch.float64)
+    kept = _measure_kept(cache, pools, per_segment, mean)
     measured = []
     for (spacing, interval), found in sorted(pools.items()):
         factor = round(spacing / interval)
-        for segment, frames in _some_gaps(cache, found, factor, per_segment):
-            sequence, exists = sequence_to_indices(segment.residue_types), torch.tensor(segment.exists)
-            way = way_across(frames[:, 0], frames[:, -1], factor - 1, sequence, forgetful)
-            ends = (frames[:, :1] + frames[:, -1:]) / 2 - way
-            together += ((frames[:, 1:-1] - way) * ends * exists).sum((0, 1, 2))
-            square += (ends.square() * exists).sum((0, 1, 2))
-    kept = (together / square.clamp_min(1e-12)).clamp(0, 1).float()
-    kept[: len(TORSIONS)] = 0
-    spectra = GapSpectra(blank, blank, blank, blank, blank, mean, kept)
-    for (spacing, interval), found in sorted(pools.items()):
-        factor = round(spacing / interval)
         sums = SpectraSums(factor - 1, len(TYPES), len(INTERNAL))
-        for gaps in _some_motion(cache, found, factor, per_segment, spectra):
+        for gaps in _some_motion(cache, found, factor, per_segment, mean, kept):
             sums.add_sizes(*gaps)
         scales = sums.scales()
-        for gaps in _some_motion(cache, found, factor, per_segment, spectra):
+        for gaps in _some_motion(cache, found, factor, per_segment, mean, kept):
             sums.add_products(*gaps, scales)
         measured.append((sums.frequencies(spacing), scales.square(), *sums.correlations()))
     n_bands = max(len(moments[0]) for moments in measured)
     padded = [[torch.cat((x, x[-1:].expand(n_bands - len(x), *x.shape[1:]))) for x in m] for m in measured]
     frequencies, variance, own, before = (torch.stack(x).float() for x in zip(*padded, strict=True))
     return GapSpectra(torch.tensor(sorted(pools)).float(), frequencies, variance, own, before, mean, kept)
+
+
+def _measure_kept(
+    cache: Cache, pools: dict[tuple[float, float], list[tuple[Segment, int]]], per_segment: int, mean: Tensor
+) -> Tensor:
+    """How much (16,) of the key frames' deviation from the mean (R, 16) is found between them; 0 for torsions."""
+    together, square = torch.zeros(2, len(INTERNAL), dtype=torch.float64)
+    for (spacing, interval), found in sorted(pools.items()):
+        for segment, frames in _some_gaps(cache, found, round(spacing / interval), per_segment):
+            exists = torch.tensor(segment.exists)
+            beside = frames - mean[sequence_to_indices(segment.residue_types)]
+            ends, inside = (beside[:, :1] + beside[:, -1:]) / 2, beside[:, 1:-1]
+            together += (inside * ends * exists).sum((0, 1, 2))
+            square += inside.shape[1] * (ends.square() * exists).sum((0, 1, 2))
+    kept = (together / square.clamp_min(1e-12)).clamp(0, 1).float()
+    kept[: len(TORSIONS)] = 0
+    return kept
 
 
 def _chain(segment: Segment) -> tuple[tuple[str, ...], tuple[tuple[bool, ...], ...]]:
@@ -204,12 +209,12 @@ def _type_means(cache: Cache, segments: list[Segment]) -> Tensor:
 
 
 def _some_motion(
-    cache: Cache, pool: list[tuple[Segment, int]], factor: int, most: int, spectra: GapSpectra
+    cache: Cache, pool: list[tuple[Segment, int]], factor: int, most: int, mean: Tensor, kept: Tensor
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Motion (G, factor - 1, L, 16) in the same gaps, the types (L,) and channels (L, 16) of its chain."""
     for segment, frames in _some_gaps(cache, pool, factor, most):
         sequence, exists = sequence_to_indices(segment.residue_types), torch.tensor(segment.exists)
-        way = way_across(frames[:, 0], frames[:, -1], factor - 1, sequence, spectra)
+        way = way_across(frames[:, 0], frames[:, -1], factor - 1, mean[sequence], kept)
         yield motion_beside(frames[:, 1:-1], way), sequence, exists
 
 
