@@ -55,6 +55,8 @@ class Conditioning(NamedTuple):
         ps between frames.
     span : Tensor (B, T, L, 9) or None
         Where residues are given in every frame: how the given ones lie to each other, see `spans`.
+    context : Tensor (B, L, C') or None
+        What surrounds a gap, the same for all its frames, see `gap_context`.
     """
 
     sequence: Tensor
@@ -63,6 +65,7 @@ class Conditioning(NamedTuple):
     values: Tensor
     interval: Tensor
     span: Tensor | None = None
+    context: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Conditioning:
         """The same on another device."""

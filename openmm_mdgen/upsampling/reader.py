@@ -153,12 +153,15 @@ class UpsampledReader(ReaderBase):
         return self._chunks[first]
 
     def _make_chunk(self, first: int, last: int) -> Chunk:
-        keys = [self._key(frame) for frame in range(first, last + 1)]
+        begin, end = self.engine.around(first, last, self.source.n_frames - 1)
+        keys = [self._key(frame) for frame in range(begin, end)]
         positions, dimensions = np.stack([key[0] for key in keys]), [key[1] for key in keys]
         boxes = None
         if all(box is not None for box in dimensions):
             boxes = np.stack([triclinic_vectors(box) for box in dimensions]).astype(np.float64)
-        return Chunk(first, self.engine.fill(positions.astype(np.float64), boxes, first), positions, dimensions)
+        frames = self.engine.fill(positions.astype(np.float64), boxes, first, last, begin)
+        own = slice(first - begin, last - begin + 1)
+        return Chunk(first, frames, positions[own], dimensions[own])
 
     def _key(self, frame: int) -> tuple[np.ndarray, np.ndarray | None]:
         """(N, 3) Å and box of a frame of the source; from a chunk at hand, since seeking is slow in some formats."""
