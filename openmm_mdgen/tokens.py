@@ -57,6 +57,8 @@ class Conditioning(NamedTuple):
         Where residues are given in every frame: how the given ones lie to each other, see `spans`.
     context : Tensor (B, L, C') or None
         What surrounds a gap, the same for all its frames, see `gap_context`.
+    neighbours : Tensor (B, L) of bool or None
+        Residues that are told what stands before and after them; None for all.
     """
 
     sequence: Tensor
@@ -66,6 +68,7 @@ class Conditioning(NamedTuple):
     interval: Tensor
     span: Tensor | None = None
     context: Tensor | None = None
+    neighbours: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Conditioning:
         """The same on another device."""

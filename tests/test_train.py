@@ -30,7 +30,7 @@ from openmm_mdgen.network.velocity import VelocityConfig
 from openmm_mdgen.peptide import Peptide
 from openmm_mdgen.tokens import N_CHANNELS, Normalization, tokens_to_internal
 from openmm_mdgen.train.cache import Cache, build_cache, check_source
-from openmm_mdgen.train.flow import build_optimizers, draw_times, rate_factor, slow_modes, update_average
+from openmm_mdgen.train.flow import build_optimizers, draw_times, flow_loss, rate_factor, slow_modes, update_average
 from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_spectra
 from openmm_mdgen.train.run import TrainConfig, train, united
 from openmm_mdgen.train.windows import Coverage, WindowConfig, Windows, measure_normalization
@@ -317,6 +317,18 @@ def test_flow_times_lie_in_the_middle_more_often():
     assert (times >= 0).all() and (times <= 1).all() and float(times.mean()) == pytest.approx(0.5, abs=0.01)
     middle, ends = ((times - 0.5).abs() < 0.1).float().mean(), ((times - 0.5).abs() > 0.4).float().mean()
     assert 0.24 < middle < 0.34 and 0.05 < ends < 0.13
+
+
+def test_forgetting_neighbours(cache):
+    """The loss of a batch with all neighbours told, with none, and the same draw twice."""
+    batch = Windows(cache, measure_normalization(cache), WindowConfig(n_frames=16, n_tokens=192)).draw(0, 0)
+    network = load_task(DATA / "tiny.safetensors", "cpu").network
+
+    def loss(forget: float) -> float:
+        return float(flow_loss(network, batch, torch.Generator().manual_seed(1), torch.ones(N_CHANNELS), forget))
+
+    assert loss(0.0) == loss(1e-9) and loss(0.5) == loss(0.5)
+    assert abs(loss(1.0) - loss(0.0)) > 1e-4
 
 
 def test_slow_modes_weigh_more():

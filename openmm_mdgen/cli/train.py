@@ -50,6 +50,12 @@ from openmm_mdgen.errors import MDGenError
 @click.option("--adamw-rate", default=1e-3, show_default=True)
 @click.option("--decay", default=0.4, show_default=True, help="Share of the steps over which the rate falls to zero.")
 @click.option("--ema", default=0.999, show_default=True)
+@click.option(
+    "--forget",
+    type=click.FloatRange(0, 1),
+    help="Share of residues that are not told their neighbours, so that sequences are not learned by heart.  "
+    "[default: 0.3 for upsample, else 0]",
+)
 @click.option("--stride", default=1, show_default=True, help="Keep every n-th frame of the data.")
 @click.option("--temperature", default=350.0, show_default=True, help="K, of the MD.")
 @click.option("--precision", default="auto", show_default=True, help="auto, 32-true, bf16-mixed or 16-mixed.")
@@ -78,6 +84,7 @@ def command(
     adamw_rate: float,
     decay: float,
     ema: float,
+    forget: float | None,
     stride: int,
     temperature: float,
     precision: str,
@@ -127,6 +134,7 @@ def command(
         adamw_rate=adamw_rate,
         decay=decay,
         ema=ema,
+        forget=(0.3 if task == "upsample" else 0.0) if forget is None else forget,
         seed=seed,
         precision=precision,
         accelerator=accelerator,

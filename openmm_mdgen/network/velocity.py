@@ -136,7 +136,6 @@ class VelocityNetwork(nn.Module):
     def __init__(self, config: VelocityConfig) -> None:
         super().__init__()
         self.config = config
-        self.forget_neighbours = 0.0
         width = config.width
         self.type_embedding = nn.Embedding(N_TYPES, width)
         self.before_embedding = nn.Embedding(N_TYPES, width)
@@ -169,15 +168,14 @@ class VelocityNetwork(nn.Module):
         if self.config.context_channels:
             nn.init.zeros_(self.context_in[2].weight)  # type: ignore[arg-type]
 
-    def sequence_embedding(self, sequence: Tensor) -> Tensor:
-        """Embedding (B, L, D) of each residue and its two neighbours in sequence (B, L)."""
+    def sequence_embedding(self, sequence: Tensor, told: Tensor | None = None) -> Tensor:
+        """Embedding (B, L, D) of each residue in sequence (B, L), and of its two neighbours where told (B, L)."""
         real = sequence != UNKNOWN
         before = torch.cat((torch.full_like(sequence[:, :1], BEFORE), sequence[:, :-1]), 1)
         after = torch.cat((sequence[:, 1:], torch.full_like(sequence[:, :1], UNKNOWN)), 1)
         after = torch.where(real & (after == UNKNOWN), AFTER, after)
-        if self.training and self.forget_neighbours:
-            kept = torch.rand(sequence.shape, device=sequence.device) >= self.forget_neighbours
-            before, after = torch.where(kept, before, UNKNOWN), torch.where(kept, after, UNKNOWN)
+        if told is not None:
+            before, after = torch.where(told, before, UNKNOWN), torch.where(told, after, UNKNOWN)
         return self.type_embedding(sequence) + self.before_embedding(before) + self.after_embedding(after)
 
     def forward(self, x_t: Tensor, t: Tensor, given: Conditioning) -> Tensor:
@@ -186,7 +184,7 @@ class VelocityNetwork(nn.Module):
         mask = given.given.unsqueeze(-1).to(x_t.dtype)
         values = given.values[..., : self.config.given_channels] * mask
         x = _to_patches(torch.cat((x_t, values, mask), -1), patch)  # (B, T / p, L, p * C')
-        x = self.token_in(x) + self.sequence_embedding(given.sequence).unsqueeze(1)
+        x = self.token_in(x) + self.sequence_embedding(given.sequence, given.neighbours).unsqueeze(1)
         if given.context is not None and self.config.context_channels:
             x = x + self.context_in(given.context.to(x_t.dtype)).unsqueeze(1)
         if given.span is not None:

@@ -53,6 +53,8 @@ class TrainConfig:
         Share of the steps over which the rate falls to zero.
     ema : float
         Decay per step of the moving average that is exported.
+    forget : float
+        Share of residues that are not told their neighbours, against learning sequences by heart.
     precision : str
         Lightning's name; 'auto' takes bf16 where the hardware has it.
     temperature : float
@@ -67,6 +69,7 @@ class TrainConfig:
     adamw_rate: float = 1e-3
     decay: float = 0.4
     ema: float = 0.999
+    forget: float = 0.0
     seed: int = 0
     precision: str = "auto"
     accelerator: str = "auto"
@@ -128,7 +131,7 @@ def train(
     average = copy.deepcopy(network).requires_grad_(False)
     optimizers = build_optimizers(network, config.muon_rate, config.adamw_rate)
     windows = _windows(cache, tables, config)
-    loss, *optimizers = fabric.setup(TrainingLoss(network, windows.channel_weight), *optimizers)
+    loss, *optimizers = fabric.setup(TrainingLoss(network, windows.channel_weight, config.forget), *optimizers)
     run = _Run(fabric, config, network, loss, average.to(fabric.device), optimizers, tables, out, start)
     run.resume()
     run.fit(windows, _windows(held_out, tables, config))
