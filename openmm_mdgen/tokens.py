@@ -55,9 +55,7 @@ class Conditioning(NamedTuple):
         ps between frames.
     span : Tensor (B, T, L, 9) or None
         Where residues are given in every frame: how the given ones lie to each other, see `spans`.
-    context : Tensor (B, L, C') or None
-        What surrounds a gap, the same for all its frames, see `gap_context`.
-    neighbours : Tensor (B, L) of bool or None
+    neighbours_told : Tensor (B, L) of bool or None
         Residues that are told what stands before and after them; None for all.
     """
 
@@ -67,8 +65,7 @@ class Conditioning(NamedTuple):
     values: Tensor
     interval: Tensor
     span: Tensor | None = None
-    context: Tensor | None = None
-    neighbours: Tensor | None = None
+    neighbours_told: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Conditioning:
         """The same on another device."""

@@ -24,10 +24,8 @@ from tiny import DATA, internal, structure
 from openmm_mdgen.checkpoint import load_task, read_weights
 from openmm_mdgen.cli import group, main
 from openmm_mdgen.errors import MDGenError, MDGenWarning
-from openmm_mdgen.gap_context import Contacts, around_gaps, gap_context
 from openmm_mdgen.gap_spectra import GapSpectra
 from openmm_mdgen.network.velocity import VelocityConfig
-from openmm_mdgen.peptide import Peptide
 from openmm_mdgen.tokens import N_CHANNELS, Normalization, tokens_to_internal
 from openmm_mdgen.train.cache import Cache, build_cache, check_source
 from openmm_mdgen.train.flow import build_optimizers, draw_times, flow_loss, rate_factor, slow_modes, update_average
@@ -74,10 +72,6 @@ def test_cache_holds_the_internal_coordinates(cache):
     np.testing.assert_allclose(cache.frames(coarse)[7], expected, atol=1e-5)
     fine = next(s for s in cache.segments if "fine" in s.name)
     assert (fine.n_frames, fine.interval) == (60, 0.1)
-    frame = mda.Universe(str(MD / "topology.pdb"), str(MD / "fine.xtc")).trajectory[7].positions
-    contacts = Contacts(Peptide.from_structure(structure("ACE-A-NME")), internal("ACE-A-NME").bonds)
-    expected = contacts.count(torch.from_numpy(frame.astype(float))[None])[0]
-    np.testing.assert_allclose(cache.contacts(fine)[7], expected, atol=2e-3)
     assert isinstance(cache.frames(fine).base, np.memmap | np.ndarray) and not cache.frames(fine).flags.writeable
 
 
@@ -172,7 +166,7 @@ def test_nothing_to_read(tmp_path):
 
 def test_cache_of_another_version(tmp_path):
     (tmp_path / "index.json").write_text('{"version": 99, "segments": []}')
-    with pytest.raises(MDGenError, match="version 99, not 2; delete it"):
+    with pytest.raises(MDGenError, match="version 99, not 1; delete it"):
         Cache(tmp_path)
 
 
@@ -254,40 +248,16 @@ def test_intervals_that_the_data_lack(cache):
         measure_gap_spectra(cache, GapConfig(intervals=(0.03,), interval_weights=(1.0,)))
 
 
-class At:
-    """A generator of random numbers that always says the same."""
-
-    def __init__(self, start: int, number: float) -> None:
-        self.start, self.number = start, number
-
-    def integers(self, *limits: int) -> int:
-        return self.start
-
-    def random(self) -> float:
-        return self.number
-
-
-@pytest.mark.parametrize("backwards", [False, True])
-@pytest.mark.parametrize("start", [3, 24, 49])
-def test_training_is_told_of_the_surroundings_what_use_is(cache, start, backwards):
-    """Gaps of 1 ps in a burst of 60 frames, with all key frames around them that it has, from either end."""
-    config = GapConfig(spacings=(1.0,), spacing_weights=(1.0,), intervals=(0.1,), interval_weights=(1.0,))
-    fine = next(s for s in cache.segments if "fine" in s.name)
-    filler = load_task(DATA / "tiny-upsample.safetensors", "cpu").bind_gaps(structure("ACE-A-NME"), 1.0, 0.1)
-    gaps = Gaps(cache, measure_gap_spectra(cache, config), config)
-    drawn = gaps._draw_gap(fine, 1, 10, filler.margin, At(start, 0.0 if backwards else 1.0))
-    inside, contacts, beside, known = (x[None] for x in drawn)
-    around = around_gaps(beside[..., :7], torch.tensor([filler.margin]), known)
-    told = gap_context(contacts, around, filler.internal.exists[None])
-    places = list(range(start % 10, 60, 10))[:: -1 if backwards else 1]
-    frames = mda.Universe(str(MD / "topology.pdb"), str(MD / "fine.xtc")).trajectory.timeseries(order="fac")
-    left, right = (start + 10, start) if backwards else (start, start + 10)
-    keys = torch.from_numpy(frames[places].astype(float))
-    before, ends = places.index(left), torch.from_numpy(frames[[left, right]].astype(float))
-    expected = filler._context(ends, filler.internal.encode(keys), before, 1)
-    torch.testing.assert_close(told.float(), expected, atol=2e-3, rtol=0)  # contacts are kept in half precision
-    ends = filler.internal.encode(torch.from_numpy(frames[[left, right]].astype(float))).float()
-    torch.testing.assert_close(inside[0, [0, -1]], ends, atol=1e-5, rtol=0)
+def test_half_of_the_gaps_run_backwards(cache):
+    """Gaps drawn with ``reversed`` 0 and 1 are the same ones, the other way round."""
+    config = GapConfig(spacings=(1.0,), spacing_weights=(1.0,), intervals=(0.1,), interval_weights=(1.0,), n_tokens=90)
+    spectra = measure_gap_spectra(cache, config)
+    ahead, back = (Gaps(cache, spectra, replace(config, reversed=share)).draw(0, 3) for share in (0.0, 1.0))
+    torch.testing.assert_close(back.tokens, ahead.tokens.flip(1), atol=1e-3, rtol=0)
+    mixed = [Gaps(cache, spectra, config).draw(0, k).tokens for k in range(20)]
+    same = [Gaps(cache, spectra, replace(config, reversed=0.0)).draw(0, k).tokens for k in range(20)]
+    kept = [torch.equal(x, y) for a, b in zip(mixed, same, strict=True) for x, y in zip(a, b, strict=True)]
+    assert 0.3 < np.mean(kept) < 0.7
 
 
 def test_gaps(cache):

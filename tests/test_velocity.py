@@ -161,25 +161,3 @@ def test_what_stands_beside_a_residue_is_told_where_it_is_said():
     other = torch.tensor([[3, 5, 11, 9]])
     torch.testing.assert_close(NETWORK.sequence_embedding(other, told)[0, 2], some[0, 2])
     assert not torch.allclose(NETWORK.sequence_embedding(other)[0, 2], everywhere[0, 2])
-
-
-def test_the_context_of_a_gap_reaches_every_frame():
-    torch.manual_seed(0)
-    network = VelocityNetwork(VelocityConfig(width=16, depth=1, heads=2, context_channels=5))
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    x, t, told = inputs()
-    context = torch.randn(2, 4, 5)
-    plain, with_context = network(x, t, told), network(x, t, told._replace(context=context))
-    assert ((plain - with_context).abs().amax((2, 3)) > 1e-3).all()
-    changed = context.clone()
-    changed[1, 2] += 1
-    moved = (network(x, t, told._replace(context=changed)) - with_context).abs().amax((1, 2, 3))
-    assert moved[0] == 0 and moved[1] > 1e-3
-    torch.testing.assert_close(NETWORK(x, t, told._replace(context=context)), NETWORK(x, t, told))
-
-
-def test_a_fresh_network_begins_without_the_context():
-    network = VelocityNetwork(VelocityConfig(width=16, depth=1, heads=2, context_channels=5))
-    x, t, told = inputs()
-    torch.testing.assert_close(network(x, t, told._replace(context=torch.randn(2, 4, 5))), network(x, t, told))

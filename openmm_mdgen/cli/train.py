@@ -111,7 +111,6 @@ def command(
         weights = train_design(data, validation, out, name=name, temperature=temperature, stride=stride, seed=seed)
         click.echo(f"weights: {weights}")
         return
-    from openmm_mdgen.gap_context import N_CONTEXT
     from openmm_mdgen.gap_tokens import N_GAP_CHANNELS, N_TOLD
     from openmm_mdgen.network.velocity import VelocityConfig
     from openmm_mdgen.train.gaps import GapConfig
@@ -121,9 +120,7 @@ def command(
     network = VelocityConfig(width=width, depth=depth, heads=heads, patch=patch, inpaints=inpaint > 0)
     windows: WindowConfig | GapConfig = WindowConfig(n_frames=frames, n_tokens=tokens, residues=inpaint)
     if task == "upsample":
-        network = replace(
-            network, channels=N_GAP_CHANNELS, given_channels=N_TOLD, inpaints=False, context_channels=N_CONTEXT
-        )
+        network = replace(network, channels=N_GAP_CHANNELS, given_channels=N_TOLD, inpaints=False)
         windows = GapConfig(n_tokens=tokens)
     config = TrainConfig(
         network=network,

@@ -26,8 +26,6 @@ class VelocityConfig:
         Channels of a token, and how many of the first are conditioned on.
     inpaints : bool
         Whether it is told spans.
-    context_channels : int
-        Of what surrounds a gap; 0 where it is not told.
     """
 
     width: int = 192
@@ -38,7 +36,6 @@ class VelocityConfig:
     channels: int = N_CHANNELS
     given_channels: int = N_GIVEN
     inpaints: bool = False
-    context_channels: int = 0
 
 
 def sinusoidal_embedding(x: Tensor, width: int, highest: float = 1000.0) -> Tensor:
@@ -147,9 +144,6 @@ class VelocityNetwork(nn.Module):
         self.token_out = nn.Linear(width, config.patch * config.channels)
         if config.inpaints:
             self.span_in = nn.Linear(config.patch * N_SPAN, width, bias=False)
-        if config.context_channels:
-            layers = nn.Linear(config.context_channels, width), nn.SiLU(), nn.Linear(width, width, bias=False)
-            self.context_in = nn.Sequential(*layers)
         self._initialize()
 
     def _initialize(self) -> None:
@@ -165,17 +159,15 @@ class VelocityNetwork(nn.Module):
             nn.init.ones_(block.bias[2]), nn.init.ones_(block.bias[5])
         if self.config.inpaints:
             nn.init.zeros_(self.span_in.weight)
-        if self.config.context_channels:
-            nn.init.zeros_(self.context_in[2].weight)  # type: ignore[arg-type]
 
-    def sequence_embedding(self, sequence: Tensor, told: Tensor | None = None) -> Tensor:
-        """Embedding (B, L, D) of each residue in sequence (B, L), and of its two neighbours where told (B, L)."""
+    def sequence_embedding(self, sequence: Tensor, neighbours_told: Tensor | None = None) -> Tensor:
+        """Embedding (B, L, D) of each residue in sequence (B, L), and of its neighbours where told (B, L), or all."""
         real = sequence != UNKNOWN
         before = torch.cat((torch.full_like(sequence[:, :1], BEFORE), sequence[:, :-1]), 1)
         after = torch.cat((sequence[:, 1:], torch.full_like(sequence[:, :1], UNKNOWN)), 1)
         after = torch.where(real & (after == UNKNOWN), AFTER, after)
-        if told is not None:
-            before, after = torch.where(told, before, UNKNOWN), torch.where(told, after, UNKNOWN)
+        if neighbours_told is not None:
+            before, after = (torch.where(neighbours_told, x, UNKNOWN) for x in (before, after))
         return self.type_embedding(sequence) + self.before_embedding(before) + self.after_embedding(after)
 
     def forward(self, x_t: Tensor, t: Tensor, given: Conditioning) -> Tensor:
@@ -184,9 +176,7 @@ class VelocityNetwork(nn.Module):
         mask = given.given.unsqueeze(-1).to(x_t.dtype)
         values = given.values[..., : self.config.given_channels] * mask
         x = _to_patches(torch.cat((x_t, values, mask), -1), patch)  # (B, T / p, L, p * C')
-        x = self.token_in(x) + self.sequence_embedding(given.sequence, given.neighbours).unsqueeze(1)
-        if given.context is not None and self.config.context_channels:
-            x = x + self.context_in(given.context.to(x_t.dtype)).unsqueeze(1)
+        x = self.token_in(x) + self.sequence_embedding(given.sequence, given.neighbours_told).unsqueeze(1)
         if given.span is not None:
             x = x + self.span_in(_to_patches(given.span.to(x_t.dtype), patch))
         rotary = rotary_tables(x.shape[1], n_residues, self.config.width // self.config.heads, x_t.device)

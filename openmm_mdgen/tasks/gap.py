@@ -22,10 +22,8 @@ class GapFiller(Protocol):
     them, or returns (G, M + 1, N, 3): its own copies of both key frames, and the frames between. What it loses is then
     interpolated across each gap and added to its frames.
 
-    More attributes are used where present: ``gaps_per_call`` (how many gaps to hand over at once, 16 if unsaid),
-    ``content_hash`` (which weights these are; an interrupted run goes on only with the same), and ``margin``: a filler
-    that also looks at so many key frames on either side of a gap is called as ``fill(key_frames, seeds, before)``,
-    with up to ``margin`` key frames more at either end, fewer where the trajectory ends, ``before`` of them in front.
+    Two more attributes are used where present: ``gaps_per_call`` (how many gaps to hand over at once, 16 if unsaid)
+    and ``content_hash`` (which weights these are; an interrupted run goes on only with the same).
 
     Examples
     --------

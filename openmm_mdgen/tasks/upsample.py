@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.gap_context import Contacts, around_gaps, gap_context, margin
 from openmm_mdgen.gap_spectra import GapColour, GapSpectra, chain_colour
 from openmm_mdgen.gap_tokens import N_GAP_CHANNELS, told_of_gap, told_of_motion, way_across
 from openmm_mdgen.geometry.frames import superpose
-from openmm_mdgen.geometry.internal import TORSIONS, InternalCoordinates
+from openmm_mdgen.geometry.internal import InternalCoordinates
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.peptide import Peptide, Structure
 from openmm_mdgen.sampler import integrate, noise
@@ -71,13 +70,7 @@ class Upsample:
 
 
 class UpsampleFiller:
-    """Fills the gaps of one peptide; each gap is a pure function of its key frames, those around it, and its seed.
-
-    Attributes
-    ----------
-    margin : int
-        How many key frames on either side of a gap are looked at.
-    """
+    """Fills the gaps of one peptide; each gap is a pure function of its two key frames and its seed."""
 
     gaps_per_call = 16
 
@@ -90,9 +83,6 @@ class UpsampleFiller:
         self.internal = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms)
         self.geometry = self.internal.geometry(torch.as_tensor(np.array(reference), dtype=torch.float64))
         self.sequence = sequence_to_indices(peptide.residue_types)
-        told = task.network.config.context_channels > 0
-        self.contacts = Contacts(peptide, self.internal.bonds) if told else None
-        self.margin = margin(spacing) if told else 0
         pair = task.spectra.nearest(spacing, interval)
         bands = chain_colour(task.spectra, pair, self.sequence, self.internal.exists, interval)
         self.colour = GapColour.of(bands, self.n_between, spacing)
@@ -102,47 +92,23 @@ class UpsampleFiller:
         positions = torch.as_tensor(np.array(key_frames), dtype=torch.float64)
         return self._decode(self.internal.encode(positions), positions).numpy()
 
-    def fill(self, key_frames: np.ndarray, seeds: Sequence[int], before: int = 0) -> np.ndarray:
-        """Frames (G, n_between, N, 3) in Å between key frames, superposed as those are.
-
-        Parameters
-        ----------
-        key_frames
-            (before + G + 1 + after, N, 3) Å: those of the gaps, and any around them.
-        seeds
-            One per gap.
-        before
-            How many key frames come before those of the gaps.
-        """
-        own = slice(before, before + len(seeds) + 1)
-        around = torch.as_tensor(np.array(key_frames), dtype=torch.float64)
-        positions, spectra = around[own], self.task.spectra
-        internal = self.internal.encode_rounded(around)
-        context = None if self.contacts is None else self._context(positions, internal, before, len(seeds))
-        internal = internal[own]
+    def fill(self, key_frames: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
+        """Frames (G, n_between, N, 3) in Å between key frames (G + 1, N, 3), superposed as those are."""
+        positions = torch.as_tensor(np.array(key_frames), dtype=torch.float64)
+        internal = self.internal.encode_rounded(positions)
+        spectra = self.task.spectra
         way = way_across(internal[:-1], internal[1:], self.n_between, spectra.mean[self.sequence], spectra.kept)
-        between = way + self.colour.colour(self._sample(internal, context, list(seeds))).double()
+        between = way + self.colour.colour(self._sample(internal, list(seeds))).double()
         share = torch.arange(1, self.n_between + 1, dtype=torch.float64) / (self.n_between + 1)
         target = torch.lerp(positions[:-1, None], positions[1:, None], share[:, None, None])
         return self._decode(between.flatten(0, 1), target.flatten(0, 1)).unflatten(0, way.shape[:2]).numpy()
-
-    def _context(self, positions: Tensor, internal: Tensor, before: int, n_gaps: int) -> Tensor:
-        """Surroundings (G, L, C') of gaps: positions (G + 1, N, 3), and internal coordinates of all key frames."""
-        assert self.contacts is not None
-        touching = self.contacts.count(positions)
-        places = before + torch.arange(n_gaps)[:, None] + torch.arange(-self.margin, self.margin + 2)
-        known = (places >= 0) & (places < len(internal))
-        torsions = internal[places.clamp(0, len(internal) - 1)][..., : len(TORSIONS)]
-        around = around_gaps(torsions, torch.full((n_gaps,), self.margin), known)
-        exists = self.internal.exists.expand(n_gaps, -1, -1)
-        return gap_context(torch.stack((touching[:-1], touching[1:]), 1), around, exists).float()
 
     def _decode(self, internal: Tensor, target: Tensor) -> Tensor:
         frames, heavy = self.internal.decode(internal, self.geometry), self.internal.heavy_atoms
         return superpose(frames[:, heavy], target[:, heavy], frames)
 
     @torch.no_grad()
-    def _sample(self, internal: Tensor, context: Tensor | None, seeds: list[int]) -> Tensor:
+    def _sample(self, internal: Tensor, seeds: list[int]) -> Tensor:
         """White tokens (G, n_between, L, 16) of the gaps between key frames (G + 1, L, 16)."""
         device = next(self.task.network.parameters()).device
         exists, n_gaps = self.internal.exists, len(seeds)
@@ -154,7 +120,6 @@ class UpsampleFiller:
             given=torch.ones(told.shape[:3], dtype=torch.bool),
             values=told,
             interval=torch.full((n_gaps,), self.interval),
-            context=context,
         )
         conditioning, colour = conditioning.to(device), self.colour.to(device)
         shape = (n_gaps, self.n_between, len(self.sequence), N_GAP_CHANNELS)

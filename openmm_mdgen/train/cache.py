@@ -1,8 +1,7 @@
 """A folder of MD, any format that MDAnalysis reads, to a compact memory-mapped cache of internal coordinates.
 
-The cache is three files: ``internal.npy``, float32 (rows, 16), a row per residue and frame; ``contacts.npy``, float16
-(rows, 80), the same for what the atoms of residues touch in finely saved trajectories; and ``index.json``, which says
-what lies where. Reading it needs neither OpenMM nor MDAnalysis.
+The cache is two files: ``internal.npy``, float32 (rows, 16), a row per residue and frame, and ``index.json``, which
+says what lies where. Reading it needs neither OpenMM nor MDAnalysis.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import numpy as np
 import torch
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
-from openmm_mdgen.gap_context import N_CONTACT
 from openmm_mdgen.geometry.internal import INTERNAL
 from openmm_mdgen.geometry.sidechains import CAPS
 
@@ -27,16 +25,14 @@ if TYPE_CHECKING:
 
 TOPOLOGIES = (".pdb", ".gro", ".psf", ".prmtop", ".parm7", ".top", ".tpr", ".pdbx", ".cif")
 TRAJECTORIES = (".xtc", ".dcd", ".trr", ".nc", ".ncdf", ".h5md", ".crd", ".trj", ".mdcrd")
-VERSION = 2
-_FINE = 1.0  # ps between frames; contacts are kept where upsampling can be learned
+VERSION = 1
+
+_Read = tuple[np.ndarray, tuple[str, ...], tuple[tuple[bool, ...], ...], float]  # values, residues, exists, ps
 
 
 @dataclass(frozen=True)
 class Segment:
-    """One trajectory in the cache: rows ``start`` to ``start + n_frames * len(residue_types)``.
-
-    Its contacts begin in row ``contacts`` of their own file; -1 where there are none.
-    """
+    """One trajectory in the cache: rows ``start`` to ``start + n_frames * len(residue_types)``."""
 
     name: str
     residue_types: tuple[str, ...]
@@ -44,7 +40,6 @@ class Segment:
     interval: float  # ps
     start: int
     n_frames: int
-    contacts: int = -1
 
     @property
     def n_residues(self) -> int:
@@ -63,20 +58,11 @@ class Cache:
             )
         self.segments = [Segment(**{**s, "residue_types": tuple(s["residue_types"])}) for s in index["segments"]]
         self._data = np.load(folder / "internal.npy", mmap_mode="r")
-        self._contacts = np.load(folder / "contacts.npy", mmap_mode="r")
 
     def frames(self, segment: Segment) -> np.ndarray:
         """Internal coordinates (n_frames, L, 16) of a segment: radians and Å."""
-        return self._rows(self._data, segment, segment.start)
-
-    def contacts(self, segment: Segment) -> np.ndarray:
-        """Contacts (n_frames, L, 80) of a segment that is saved finely."""
-        return self._rows(self._contacts, segment, segment.contacts)
-
-    @staticmethod
-    def _rows(data: np.ndarray, segment: Segment, start: int) -> np.ndarray:
         n = len(segment.residue_types)
-        return data[start : start + segment.n_frames * n].reshape(segment.n_frames, n, -1)
+        return self._data[segment.start : segment.start + segment.n_frames * n].reshape(segment.n_frames, n, -1)
 
 
 def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache:
@@ -106,28 +92,21 @@ def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache
     from tqdm import tqdm
 
     out.mkdir(parents=True, exist_ok=True)
-    segments, arrays, touching, source = [], [], [], _source(folders, stride)
-    row = touched = 0
+    segments, arrays, row, source = [], [], 0, _source(folders, stride)
     for topology, trajectory in tqdm(list(_find(folders)), desc="reading MD", unit="file"):
         read = _read(topology, trajectory, stride)
         if read is None:
             continue
-        start = -1 if read.contacts is None else touched
-        segments.append(
-            Segment(str(trajectory), read.residue_types, read.exists, read.interval, row, len(read.internal), start)
-        )
-        arrays.append(read.internal.reshape(-1, len(INTERNAL)))
+        internal, residue_types, exists, interval = read
+        segments.append(Segment(str(trajectory), residue_types, exists, interval, row, len(internal)))
+        arrays.append(internal.reshape(-1, len(INTERNAL)))
         row += len(arrays[-1])
-        if read.contacts is not None:
-            touching.append(read.contacts.reshape(-1, N_CONTACT))
-            touched += len(touching[-1])
     if not segments:
         where = ", ".join(map(str, folders))
         raise MDGenError(
             f"no peptide trajectories found under {where}; put each beside a topology file with the same atoms"
         )
     np.save(out / "internal.npy", np.concatenate(arrays))
-    np.save(out / "contacts.npy", np.concatenate(touching) if touching else np.zeros((0, N_CONTACT), np.float16))
     partial = out / "index.json.tmp"
     index = {"version": VERSION, "source": source, "segments": [asdict(s) for s in segments]}
     partial.write_text(json.dumps(index))
@@ -206,32 +185,14 @@ def _read(topologies: list[Path], trajectory: Path, stride: int) -> _Read | None
     return None
 
 
-@dataclass(frozen=True)
-class _Read:
-    """What was read of one trajectory: internal coordinates (F, L, 16), and contacts (F, L, 80) of fine ones."""
-
-    internal: np.ndarray
-    contacts: np.ndarray | None
-    residue_types: tuple[str, ...]
-    exists: tuple[tuple[bool, ...], ...]
-    interval: float  # ps
-
-
 def _internal(universe: mda.Universe, stride: int) -> _Read:
-    from openmm_mdgen.gap_context import Contacts
     from openmm_mdgen.geometry.internal import InternalCoordinates
     from openmm_mdgen.peptide import Peptide
     from openmm_mdgen.structures import atomgroup_to_structure
 
     peptide = Peptide.from_structure(atomgroup_to_structure(universe.atoms))
-    positions = torch.as_tensor(universe.trajectory.timeseries(order="fac", step=stride), dtype=torch.float64)
+    positions = universe.trajectory.timeseries(order="fac", step=stride)
     internal = InternalCoordinates(peptide.residue_types, peptide.heavy, {}, peptide.n_atoms)
-    interval = round(float(universe.trajectory.dt) * stride, 6)
-    fine = interval <= _FINE
-    return _Read(
-        internal=internal.encode(positions).numpy().astype(np.float32),
-        contacts=Contacts(peptide, internal.bonds).count(positions).numpy().astype(np.float16) if fine else None,
-        residue_types=peptide.residue_types,
-        exists=tuple(tuple(row) for row in internal.exists.tolist()),
-        interval=interval,
-    )
+    values = internal.encode(torch.as_tensor(positions, dtype=torch.float64)).numpy().astype(np.float32)
+    exists = tuple(tuple(row) for row in internal.exists.tolist())
+    return values, peptide.residue_types, exists, round(float(universe.trajectory.dt) * stride, 6)

@@ -27,7 +27,9 @@ def flow_loss(
     t = draw_times(len(x_1), generator).to(x_1)
     path = sample_path(x_0, x_1, t)
     if forget:
-        c = c._replace(neighbours=(torch.rand(c.sequence.shape, generator=generator) >= forget).to(c.sequence.device))
+        c = c._replace(
+            neighbours_told=(torch.rand(c.sequence.shape, generator=generator) >= forget).to(c.sequence.device)
+        )
     told = c if batch.colour is None else told_of_motion(c, path.x_t, batch.colour)
     error = network(path.x_t, t, told).float() - path.velocity
     if batch.colour is not None:

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.gap_context import around_gaps, gap_context, margin
 from openmm_mdgen.gap_spectra import BandColour, GapColour, GapSpectra, SpectraSums, chain_colour, stack_colours
 from openmm_mdgen.gap_tokens import motion_beside, told_of_gap, way_across
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS
@@ -40,8 +39,6 @@ class GapConfig:
         Frames times residues of a batch, about.
     reversed : float
         Share of gaps that run backwards in time: at equilibrium positions have no arrow of time.
-    alone : float
-        Share of batches that are told nothing of the key frames around the gap.
     """
 
     spacings: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
@@ -51,7 +48,6 @@ class GapConfig:
     longest: int = 500
     n_tokens: int = 16384
     reversed: float = 0.5
-    alone: float = 0.1
 
 
 class Gaps:
@@ -101,13 +97,17 @@ class Gaps:
     ) -> Batch:
         factor = round(spacing / interval)
         chosen = rng.integers(len(pool), size=max(1, self.config.n_tokens // (factor * n_residues)))
-        reach = 0 if rng.random() < self.config.alone else int(rng.integers(1, margin(spacing) + 1))
-        drawn = [self._draw_gap(segment, stride, factor, reach, rng) for segment, stride in (pool[k] for k in chosen)]
-        internal, contacts, beside, known = (torch.stack(x) for x in zip(*drawn, strict=True))
-        sequence = torch.stack([sequence_to_indices(pool[k][0].residue_types) for k in chosen])
-        exists = torch.stack([torch.tensor(pool[k][0].exists) for k in chosen])
+        frames, sequences, masks = [], [], []
+        for index in chosen:
+            segment, stride = pool[index]
+            start = rng.integers(segment.n_frames - factor * stride)
+            gap = _gap_frames(self.cache, segment, start, factor, stride)
+            frames.append(gap[::-1] if rng.random() < self.config.reversed else gap)
+            sequences.append(sequence_to_indices(segment.residue_types))
+            masks.append(torch.tensor(segment.exists))
+        internal, exists = torch.from_numpy(np.stack(frames)), torch.stack(masks)
+        sequence = torch.stack(sequences)
         left, right, inside = internal[:, 0], internal[:, -1], internal[:, 1:-1]
-        around = around_gaps(beside[..., : len(TORSIONS)], torch.full((len(chosen),), reach), known)
         pair = self.spectra.nearest(spacing, interval)
         bands = [self._bands(pair, *_chain(pool[k][0]), interval) for k in chosen]
         colour = GapColour.of(stack_colours(bands), factor - 1, spacing)
@@ -118,27 +118,9 @@ class Gaps:
         return Batch(
             tokens=tokens,
             counts=exists.unsqueeze(1).expand(tokens.shape),
-            conditioning=gap_conditioning(sequence, exists, told, interval, gap_context(contacts, around, exists)),
+            conditioning=gap_conditioning(sequence, exists, told, interval),
             colour=colour,
         )
-
-    def _draw_gap(
-        self, segment: Segment, stride: int, factor: int, reach: int, rng: np.random.Generator
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Frames (factor + 1, L, 16), contacts (2, L, 80) of the key frames, the key frames around, and which exist."""
-        step = factor * stride
-        start = int(rng.integers(segment.n_frames - step))
-        frames = self.cache.frames(segment)
-        places = start + step * np.arange(-reach, reach + 2)
-        known = (places >= 0) & (places < segment.n_frames)
-        drawn = (
-            frames[start : start + step + 1 : stride],
-            self.cache.contacts(segment)[[start, start + step]].astype(np.float32),
-            frames[np.where(known, places, start)],
-            known,
-        )
-        backwards = rng.random() < self.config.reversed
-        return tuple(torch.from_numpy(x[::-1].copy() if backwards else np.array(x)) for x in drawn)  # type: ignore[return-value]
 
     def _chain_bands(
         self, pair: int, residue_types: tuple[str, ...], exists: tuple[tuple[bool, ...], ...], interval: float
@@ -146,12 +128,10 @@ class Gaps:
         return chain_colour(self.spectra, pair, sequence_to_indices(residue_types), torch.tensor(exists), interval)
 
 
-def gap_conditioning(
-    sequence: Tensor, exists: Tensor, told: Tensor, interval: float, context: Tensor | None
-) -> Conditioning:
+def gap_conditioning(sequence: Tensor, exists: Tensor, told: Tensor, interval: float) -> Conditioning:
     """Conditioning of gaps: everything is told of every frame."""
     given = torch.ones(told.shape[:3], dtype=torch.bool)
-    return Conditioning(sequence, exists, given, told, torch.full((len(told),), interval), context=context)
+    return Conditioning(sequence, exists, given, told, torch.full((len(told),), interval))
 
 
 def _pools(cache: Cache, config: GapConfig) -> dict[tuple[float, float, int], list[tuple[Segment, int]]]:

@@ -120,9 +120,7 @@ def train(
     start = load_weights(init) if init else None
     if start is not None:
         _check_task(start, config)
-        context = config.network.context_channels or start.config.context_channels
-        shape = replace(start.config, inpaints=_inpaints(start, config), context_channels=context)
-        config = replace(config, network=shape)
+        config = replace(config, network=replace(start.config, inpaints=_inpaints(start, config)))
     tables = start.tables if start is not None else _measure(cache, config)
     fabric.seed_everything(config.seed, verbose=False)
     network = VelocityNetwork(config.network)

@@ -58,32 +58,23 @@ class Engine:
         per_call = min(getattr(group.gaps.filler, "gaps_per_call", 16) for group in groups)
         frame = max(1, (factor - 1) * self.n_atoms * 12)
         self.gaps_per_chunk = int(np.clip(_CHUNK_BYTES // frame, 1, per_call))
-        self._margin = max(group.gaps.margin for group in groups)
 
     def chunk(self, gap: int, n_gaps: int) -> tuple[int, int]:
         """First and last + 1 gap of the chunk that holds `gap`: chunks lie at fixed places."""
         first = gap - gap % self.gaps_per_chunk
         return first, min(first + self.gaps_per_chunk, n_gaps)
 
-    def around(self, first: int, last: int, n_gaps: int) -> tuple[int, int]:
-        """First and last + 1 key frame that the gaps `first` to `last` - 1 are filled from."""
-        return max(0, first - self._margin), min(n_gaps, last + self._margin) + 1
-
-    def fill(
-        self, key_frames: np.ndarray, boxes: np.ndarray | None, first_gap: int, last_gap: int, first_key: int
-    ) -> np.ndarray:
+    def fill(self, key_frames: np.ndarray, boxes: np.ndarray | None, first_gap: int) -> np.ndarray:
         """Frames between the key frames of one chunk.
 
         Parameters
         ----------
         key_frames
-            (K, N, 3) Å, those that `around` names.
+            (G + 1, N, 3) Å.
         boxes
-            (K, 3, 3) box vectors as rows in Å, zero for none; or None.
-        first_gap, last_gap
-            Numbers in the trajectory of the first gap, and of the last + 1.
-        first_key
-            Number in the trajectory of the first of the key frames.
+            (G + 1, 3, 3) box vectors as rows in Å, zero for none; or None.
+        first_gap
+            Number of the first gap in the trajectory.
 
         Returns
         -------
@@ -95,35 +86,34 @@ class Engine:
         MDGenError
             If positions are not finite or a molecule is broken over the periodic box.
         """
-        _check_finite(key_frames, first_key)
-        n_gaps, before = last_gap - first_gap, first_gap - first_key
+        _check_finite(key_frames, first_gap)
+        n_gaps = len(key_frames) - 1
         frames = np.empty((n_gaps, self.factor - 1, self.n_atoms, 3), dtype=np.float32)
         for number, group in enumerate(self.groups):
             seeds = [block_seed(self.seed, first_gap + gap, number) for gap in range(n_gaps)]
-            frames[:, :, group.atoms.ravel()] = _fill_group(group, key_frames, boxes, seeds, before, first_key)
+            frames[:, :, group.atoms.ravel()] = _fill_group(group, key_frames, boxes, seeds, first_gap)
         if not np.isfinite(frames).all():
             raise MDGenError(f"the model gave positions that are not finite after frame {first_gap}; try another seed")
         return frames
 
 
 def _fill_group(
-    group: Group, key_frames: np.ndarray, boxes: np.ndarray | None, seeds: list[int], before: int, first_key: int
+    group: Group, key_frames: np.ndarray, boxes: np.ndarray | None, seeds: list[int], first_gap: int
 ) -> np.ndarray:
     """(G, M - 1, R * n, 3) Å."""
     positions = key_frames[:, group.atoms]
     if boxes is None or not boxes.any((1, 2)).all():
-        _check_whole(group.bonds, key_frames, _BROKEN, first_key)
-        return group.gaps.fill(positions, seeds, before)
+        _check_whole(group.bonds, key_frames, _BROKEN, first_gap)
+        return group.gaps.fill(positions, seeds)
     if len(group.bonds):
         shortest = np.linalg.norm(boxes, axis=-1).min()
-        _check_whole(group.bonds, key_frames, shortest / 2, first_key)
+        _check_whole(group.bonds, key_frames, shortest / 2, first_gap)
     else:
         positions = _make_whole(positions, boxes)
     images = _images(positions, boxes)
     shifts = images @ boxes
-    frames = group.gaps.fill(positions - shifts[:, :, None], seeds, before)
-    own = slice(before, before + len(seeds) + 1)
-    return frames + _image_shifts(images[own], boxes[own], group.gaps.factor, group.atoms.shape[1])
+    frames = group.gaps.fill(positions - shifts[:, :, None], seeds)
+    return frames + _image_shifts(images, boxes, group.gaps.factor, group.atoms.shape[1])
 
 
 def _make_whole(positions: np.ndarray, boxes: np.ndarray) -> np.ndarray:

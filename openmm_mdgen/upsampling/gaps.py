@@ -67,43 +67,20 @@ class Gaps:
         self.weights = weights
         self.residual = residual
 
-    @property
-    def margin(self) -> int:
-        """How many key frames on either side of a gap the filler looks at."""
-        return int(getattr(self.filler, "margin", 0))
-
-    def fill(self, key_frames: np.ndarray, seeds: Sequence[int], before: int = 0) -> np.ndarray:
-        """Frames between whole key frames in the user's orientation.
-
-        Parameters
-        ----------
-        key_frames
-            (before + G + 1 + after, R, n, 3) Å: those of the gaps, and any around them.
-        seeds
-            One per gap.
-        before
-            How many key frames come before those of the gaps.
-
-        Returns
-        -------
-        numpy.ndarray
-            (G, M - 1, R * n, 3) Å.
-        """
-        n_gaps, n_molecules, n = len(seeds), *key_frames.shape[1:3]
-        own = slice(before, before + n_gaps + 1)
+    def fill(self, key_frames: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
+        """Frames between whole key frames in the user's orientation: (G + 1, R, n, 3) -> (G, M - 1, R * n, 3), Å."""
+        n_frames, n_molecules, n, _ = key_frames.shape
         centres = centroids(key_frames, self.weights)
         rotations, superposed = superpose_chain(key_frames - centres[:, :, None], self.weights)
-        inside = self._inside(superposed.reshape(len(superposed), -1, 3), seeds, before)
+        inside = self._inside(superposed.reshape(n_frames, -1, 3), seeds)
         place = fractions(self.factor)
-        back, centres = _turned_back(rotations[own], place), centres[own]
+        back = _turned_back(rotations, place)
         moved = centres[:-1, None] + place[:, None, None] * (centres[1:] - centres[:-1])[:, None]
-        inside = inside.reshape(n_gaps, self.factor - 1, n_molecules, n, 3)
-        return (rotate(back, inside) + moved[..., None, :]).reshape(n_gaps, self.factor - 1, -1, 3)
+        inside = inside.reshape(n_frames - 1, self.factor - 1, n_molecules, n, 3)
+        return (rotate(back, inside) + moved[..., None, :]).reshape(n_frames - 1, self.factor - 1, -1, 3)
 
-    def _inside(self, around: np.ndarray, seeds: Sequence[int], before: int) -> np.ndarray:
-        superposed = around[before : before + len(seeds) + 1]
-        filled = self.filler.fill(around, seeds, before) if self.margin else self.filler.fill(superposed, seeds)  # type: ignore[call-arg]
-        frames = np.asarray(filled, dtype=np.float64)
+    def _inside(self, superposed: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
+        frames = np.asarray(self.filler.fill(superposed, seeds), dtype=np.float64)
         n_gaps, n_between = len(superposed) - 1, self.factor - 1
         if frames.shape not in ((n_gaps, n, *superposed.shape[1:]) for n in (n_between, n_between + 2)):
             raise MDGenError(

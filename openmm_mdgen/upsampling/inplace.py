@@ -215,13 +215,10 @@ def _fill_gaps(part: PartFile, dcd: DCD, plan: Plan, done: int, progress: Progre
 
 def _chunk_records(dcd: DCD, plan: Plan, first: int, last: int) -> np.ndarray:
     """Records of a chunk of gaps, each gap led by its key frame as it is in the original."""
-    begin, end = plan.engine.around(first, last, plan.n_gaps)
-    around = dcd.records(begin, end)
-    cells = record_cells(around)
+    keys = dcd.records(first, last + 1)
+    cells = record_cells(keys)
     boxes = None if cells is None else cells_to_boxes(cells)
-    frames = plan.engine.fill(record_positions(around), boxes, first, last, begin)
-    own = slice(first - begin, last - begin + 1)
-    keys, cells = around[own], None if cells is None else cells[own]
+    frames = plan.engine.fill(record_positions(keys), boxes, first)
     n_gaps, n_between, n_atoms, _ = frames.shape
     between = _between_cells(cells, plan.engine.factor)
     records = np.empty((n_gaps, n_between + 1), keys.dtype)

@@ -70,6 +70,6 @@ class NamedFiller:
             self._filler = self._model.task().bind_gaps(*self._binding)
         return self._filler
 
-    def fill(self, key_frames: np.ndarray, seeds: Sequence[int], *before: int) -> np.ndarray:
-        """As the filler of the model itself."""
-        return self._bound().fill(key_frames, seeds, *before)
+    def fill(self, key_frames: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
+        """(G + 1, N, 3) Å -> (G, M - 1, N, 3) Å."""
+        return self._bound().fill(key_frames, seeds)

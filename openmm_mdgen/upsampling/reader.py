@@ -153,15 +153,12 @@ class UpsampledReader(ReaderBase):
         return self._chunks[first]
 
     def _make_chunk(self, first: int, last: int) -> Chunk:
-        begin, end = self.engine.around(first, last, self.source.n_frames - 1)
-        keys = [self._key(frame) for frame in range(begin, end)]
+        keys = [self._key(frame) for frame in range(first, last + 1)]
         positions, dimensions = np.stack([key[0] for key in keys]), [key[1] for key in keys]
         boxes = None
         if all(box is not None for box in dimensions):
             boxes = np.stack([triclinic_vectors(box) for box in dimensions]).astype(np.float64)
-        frames = self.engine.fill(positions.astype(np.float64), boxes, first, last, begin)
-        own = slice(first - begin, last - begin + 1)
-        return Chunk(first, frames, positions[own], dimensions[own])
+        return Chunk(first, self.engine.fill(positions.astype(np.float64), boxes, first), positions, dimensions)
 
     def _key(self, frame: int) -> tuple[np.ndarray, np.ndarray | None]:
         """(N, 3) Å and box of a frame of the source; from a chunk at hand, since seeking is slow in some formats."""

@@ -134,7 +134,6 @@ class WindowedGapFiller:
         self.windows = list(windows)
         self.n_atoms = len(structure.names)
         self.gaps_per_call = min(getattr(window.gaps.filler, "gaps_per_call", 16) for window in self.windows)
-        self.margin = max(window.gaps.margin for window in self.windows)
         totals = np.zeros(self.n_atoms)
         for window in self.windows:
             totals[window.atoms] += window.weights
@@ -144,13 +143,13 @@ class WindowedGapFiller:
             for residue in np.unique(structure.residues)
         ]
 
-    def fill(self, key_frames: np.ndarray, seeds: Sequence[int], before: int = 0) -> np.ndarray:
-        """(before + G + 1 + after, N, 3) Å -> (G, M - 1, N, 3) Å."""
+    def fill(self, key_frames: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
+        """(G + 1, N, 3) Å -> (G, M - 1, N, 3) Å."""
         blended: np.ndarray | None = None
         made = []
         for number, window in enumerate(self.windows):
             own_seeds = [block_seed(seed, 0, number) for seed in seeds]
-            frames = window.gaps.fill(key_frames[:, None, window.atoms], own_seeds, before)
+            frames = window.gaps.fill(key_frames[:, None, window.atoms], own_seeds)
             if blended is None:
                 blended = np.zeros((*frames.shape[:2], self.n_atoms, 3))
             blended[:, :, window.atoms] += (window.weights / self._totals[window.atoms])[:, None] * frames

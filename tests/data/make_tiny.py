@@ -16,7 +16,6 @@ from openmm import app, unit
 
 from openmm_mdgen.build import build_peptide, build_system
 from openmm_mdgen.checkpoint import Weights, save_weights
-from openmm_mdgen.gap_context import N_CONTEXT
 from openmm_mdgen.gap_spectra import GapSpectra
 from openmm_mdgen.gap_tokens import N_GAP_CHANNELS, N_TOLD
 from openmm_mdgen.geometry.internal import PHI, PSI
@@ -94,8 +93,7 @@ def write_networks() -> None:
     config = replace(config, inpaints=True)
     weights = Weights(config, random_network(config, 2).state_dict(), tables, name="tiny-inpaint", lengths=(1, 6))
     save_weights(FOLDER / "tiny-inpaint.safetensors", weights)
-    told = {"given_channels": N_TOLD, "context_channels": N_CONTEXT}
-    config = VelocityConfig(width=16, depth=1, heads=2, channels=N_GAP_CHANNELS, **told)
+    config = VelocityConfig(width=16, depth=1, heads=2, channels=N_GAP_CHANNELS, given_channels=N_TOLD)
     save_weights(
         FOLDER / "tiny-upsample.safetensors",
         Weights(

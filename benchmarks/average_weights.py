@@ -1,0 +1,30 @@
+"""The mean of weights that were trained from the same start: often better than each on what none of them has seen.
+
+python benchmarks/average_weights.py runs/x1/model.safetensors runs/x2/model.safetensors -o runs/mean.safetensors
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import torch
+
+from openmm_mdgen.checkpoint import load_weights, save_weights
+
+
+@click.command()
+@click.argument("weights", nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+def main(weights: tuple[str, ...], output: Path) -> None:
+    """Write the mean of WEIGHTS, with what the first of them says of itself."""
+    loaded = [load_weights(name) for name in weights]
+    if any(other.config != loaded[0].config for other in loaded):
+        raise click.ClickException("the networks differ in shape")
+    state = {key: torch.stack([one.state[key] for one in loaded]).mean(0) for key in loaded[0].state}
+    save_weights(output, replace(loaded[0], state=state))
+
+
+if __name__ == "__main__":
+    main()
