@@ -1,6 +1,6 @@
 """Thin bursts of MD, make them finer again, and compare what comes back with what was there, as markdown tables.
 
-    python benchmarks/upsampling.py ../shared --split test --spacing 10 --model peptide
+    python benchmarks/upsampling.py ../shared --split test --spacing 10 --model peptide --seeds 3
     python benchmarks/upsampling.py ../shared --kind peptides --spacing 5 --model linear
     python benchmarks/upsampling.py ../shared --split val --spacing 10 --interval 1 --paths peptide
 
@@ -12,10 +12,12 @@ network of the simulation task, which fills windows around the same key frames a
 from __future__ import annotations
 
 import importlib.util
+import math
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from itertools import combinations
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -82,13 +84,18 @@ def by_paths(model: str, interval: float) -> Way:
 
 @dataclass(frozen=True)
 class Scores:
-    """One way on one peptide; `error` is the mean absolute error of the torsion autocorrelation, per torsion (T,)."""
+    """One way on one peptide; `error` is the mean absolute error of the torsion autocorrelation, per torsion (T,).
+
+    Where several seeds are drawn it is the mean of their errors (not the error of their mean), and `between` is what
+    two of them differ by; everything else is of the first.
+    """
 
     error: np.ndarray
     shape: Shape
     power: np.ndarray
     keys_exact: bool
     frames_per_second: float
+    between: float = math.nan
 
 
 def torsion_angles(frames: np.ndarray, quads: np.ndarray) -> np.ndarray:
@@ -110,20 +117,26 @@ def score(
     factor: int,
     way: Way,
     interval: float,
-    seed: int,
+    seeds: range,
 ) -> Scores:
     """Thin bursts (F, N, 3), fill them by `way`, compare."""
-    started = time.perf_counter()
-    made = [way(universe, burst[::factor], factor, seed + k) for k, burst in enumerate(bursts)]
-    seconds = time.perf_counter() - started
-    theta, md = (np.stack([torsion_angles(frames, quads) for frames in group]) for group in (made, bursts))
-    lags = range(1, factor)
-    error = np.abs(correlation(metrics, theta, lags) - correlation(metrics, md, lags)).mean(0)
+    lags, found, drawn = range(1, factor), [], []
+    md = correlation(metrics, np.stack([torsion_angles(frames, quads) for frames in bursts]), lags)
+    for seed in seeds:
+        started = time.perf_counter()
+        drawn.append([way(universe, burst[::factor], factor, 100 * seed + k) for k, burst in enumerate(bursts)])
+        seconds = time.perf_counter() - started
+        theta = np.stack([torsion_angles(frames, quads) for frames in drawn[-1]])
+        found.append((correlation(metrics, theta, lags), theta))
+    made, theta = drawn[0], found[0][1]
+    error = np.mean([np.abs(one - md) for one, _ in found], 0).mean(0)
+    between = [np.abs(a - b).mean() for (a, _), (b, _) in combinations(found, 2)]
     shapes = [shape(frames, burst, factor) for frames, burst in zip(made, bursts, strict=True)]
     mean_shape = Shape(*(float(np.mean([getattr(one, field.name) for one in shapes])) for field in fields(Shape)))
     exact = all(np.array_equal(a[::factor], b[::factor]) for a, b in zip(made, bursts, strict=True))
     power = band_power(np.exp(1j * theta), interval)
-    return Scores(error, mean_shape, power, exact, sum(map(len, made)) / seconds)
+    speed = sum(map(len, made)) / seconds
+    return Scores(error, mean_shape, power, exact, speed, float(np.mean(between)) if between else math.nan)
 
 
 def half_error(metrics: ModuleType, theta: np.ndarray, factor: int) -> float:
@@ -166,7 +179,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 @click.option("--interval", type=float, default=0.1, show_default=True, help="ps between the frames made")
 @click.option("--model", default="peptide", show_default=True)
 @click.option("--paths", help="Also this network of the simulation task, such as peptide.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seeds", default=3, show_default=True, help="Draws of what is drawn, the first with seed 0.")
 @click.option("--only", multiple=True, help="These peptides only.")
 def main(
     shared: Path,
@@ -176,7 +189,7 @@ def main(
     interval: float,
     model: str,
     paths: str | None,
-    seed: int,
+    seeds: int,
     only: tuple[str, ...],
 ) -> None:
     """Print the figures."""
@@ -185,6 +198,7 @@ def main(
     ways: dict[str, Way] = {model: by_model(model, interval)}
     if paths:
         ways[f"{paths}, as paths"] = by_paths(paths, interval)
+    drawn = {name for name in ways if name != "linear"}
     if model != "linear":
         ways["linear"] = by_model("linear", interval)
     ways |= {"Cartesian": cartesian, "thinned, held": held}
@@ -196,7 +210,8 @@ def main(
         universe, bursts = read_bursts(folder, factor, round(interval / BURST_INTERVAL))
         quads = np.array([quad for _, quad in metrics.quadruples(universe)])
         results[folder.name] = {
-            name: score(metrics, universe, bursts, quads, factor, way, interval, seed) for name, way in ways.items()
+            name: score(metrics, universe, bursts, quads, factor, way, interval, range(seeds if name in drawn else 1))
+            for name, way in ways.items()
         }
         theta = np.stack([torsion_angles(burst, quads) for burst in bursts])
         halves.append(half_error(metrics, theta, factor))
@@ -221,6 +236,8 @@ def error_table(results: dict[str, dict[str, Scores]], ways: list[str]) -> str:
     rows += [["**mean**", *(f"**{mean[way]:.4f}**" for way in ways)]]
     rows += [["of Cartesian", *(f"{mean[way] / mean['Cartesian']:.2f}" for way in ways)]]
     exact = {way: all(scores[way].keys_exact for scores in results.values()) for way in ways}
+    apart = {way: np.mean([scores[way].between for scores in results.values()]) / mean["Cartesian"] for way in ways}
+    rows += [["two seeds apart", *("" if math.isnan(apart[way]) else f"{apart[way]:.2f}" for way in ways)]]
     rows += [["key frames exact", *("yes" if exact[way] else "no" for way in ways)]]
     rows += [["frames/s", *(f"{np.mean([s[way].frames_per_second for s in results.values()]):.0f}" for way in ways)]]
     return table(["autocorrelation error", *ways], rows)
