@@ -248,6 +248,23 @@ def test_intervals_that_the_data_lack(cache):
         measure_gap_spectra(cache, GapConfig(intervals=(0.03,), interval_weights=(1.0,)))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], 0.0),
+        (["--task", "upsample"], 0.3),
+        (["--task", "upsample", "--forget", "0"], 0.0),
+        (["--forget", "1"], 1.0),
+    ],
+)
+def test_how_much_is_forgotten_by_default(monkeypatch, arguments, expected):
+    seen = []
+    monkeypatch.setattr("openmm_mdgen.train.run.train", lambda *given, **settings: seen.append(given[3]))
+    result = CliRunner().invoke(group, ["train", str(MD), *arguments])
+    assert result.exit_code == 0, result.output
+    assert [config.forget for config in seen] == [expected]
+
+
 def test_half_of_the_gaps_run_backwards(cache):
     """Gaps drawn with ``reversed`` 0 and 1 are the same ones, the other way round."""
     config = GapConfig(spacings=(1.0,), spacing_weights=(1.0,), intervals=(0.1,), interval_weights=(1.0,), n_tokens=90)
