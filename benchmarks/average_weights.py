@@ -22,6 +22,8 @@ def main(weights: tuple[str, ...], output: Path) -> None:
     loaded = [load_weights(name) for name in weights]
     if any(other.config != loaded[0].config for other in loaded):
         raise click.ClickException("the networks differ in shape")
+    if any(not torch.equal(other.tables[key], table) for other in loaded for key, table in loaded[0].tables.items()):
+        raise click.ClickException("their tokens are scaled differently: they were not trained from one start")
     state = {key: torch.stack([one.state[key] for one in loaded]).mean(0) for key in loaded[0].state}
     save_weights(output, replace(loaded[0], state=state))
 

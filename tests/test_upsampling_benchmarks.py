@@ -77,3 +77,9 @@ def test_mean_of_weights(tmp_path):
     other = [str(DATA / "tiny.safetensors"), given[0], "-o", str(tmp_path / "none.safetensors")]
     result = CliRunner().invoke(average_weights.main, other)
     assert result.exit_code == 1 and "differ in shape" in result.output
+    scaled = replace(start, tables=start.tables | {"kept": start.tables["kept"] + 0.1})
+    save_weights(tmp_path / "scaled.safetensors", scaled)
+    other = [given[0], str(tmp_path / "scaled.safetensors"), "-o", str(tmp_path / "none.safetensors")]
+    result = CliRunner().invoke(average_weights.main, other)
+    assert result.exit_code == 1 and "scaled differently" in result.output
+    assert not (tmp_path / "none.safetensors").exists()
