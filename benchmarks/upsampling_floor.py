@@ -1,6 +1,6 @@
 """How near to a burst of MD anything can come that knows its key frames: MD itself, started anew at each of them.
 
-    python benchmarks/upsampling_floor.py ../shared --split test --spacing 10 --tries 8
+    python benchmarks/upsampling_floor.py ../shared --split test --spacing 10 --tries 3 --jobs 2
 
 OpenMM runs from every key frame of the thinned bursts, with the force field of the data and fresh velocities. "MD
 anew" is the mean over ``--tries`` of the error of the un-normalised torsion autocorrelation from runs of two spacings
@@ -17,11 +17,11 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import click
 import numpy as np
 import openmm as mm
+from joblib import Parallel, delayed
 from MDAnalysis import Universe
 from openmm import app, unit
 from upsampling import by_model, cartesian, correlation, metrics_module, read_bursts, table, torsion_angles
@@ -31,7 +31,9 @@ from openmm_mdgen.transformations import PlaceHydrogens
 
 INTERVAL = 0.1  # ps
 STEP = 0.004  # ps
-RESTRAINT = 1e6  # kJ/mol/nm^2, on heavy atoms while hydrogens find their places
+TEMPERATURE = 350 * unit.kelvin
+RESTRAINT = 2e4  # kJ/mol/nm^2, on heavy atoms while hydrogens find their places
+WARMING = 250  # steps of that
 
 
 class Runner:
@@ -51,7 +53,7 @@ class Runner:
             hold.addParticle(atom, [0, 0, 0])
         system.addForce(hold)
         self._hold = hold
-        integrator = mm.LangevinMiddleIntegrator(350 * unit.kelvin, 0.3 / unit.picosecond, STEP * unit.picoseconds)
+        integrator = mm.LangevinMiddleIntegrator(TEMPERATURE, 0.3 / unit.picosecond, STEP * unit.picoseconds)
         integrator.setRandomNumberSeed(seed)
         self._context = mm.Context(system, integrator, mm.Platform.getPlatformByName("Reference"))
 
@@ -62,21 +64,36 @@ class Runner:
         positions = ts.positions.copy()
         positions[self.heavy] = key
         ts.positions = positions
-        start = self._place(ts).positions.astype(float) / 10
-        for k, atom in enumerate(self.heavy.tolist()):
-            self._hold.setParticleParameters(k, atom, start[atom])
-        self._hold.updateParametersInContext(context)
-        context.setParameter("k", RESTRAINT)
-        context.setPositions(start)
-        mm.LocalEnergyMinimizer.minimize(context, 10, 50)
-        context.setParameter("k", 0.0)
-        context.setVelocitiesToTemperature(350 * unit.kelvin, seed)
+        start = self._with_warm_hydrogens(positions, self._place(ts).positions, seed)
+        context.setPositions(start / 10)
+        context.applyConstraints(1e-5)
+        context.setVelocitiesToTemperature(TEMPERATURE, seed)
         frames = [key]
         for _ in range(n_frames):
             context.getIntegrator().step(round(INTERVAL / STEP))
             found = context.getState(getPositions=True).getPositions(asNumpy=True)
             frames.append(found.value_in_unit(unit.angstrom)[self.heavy].astype(np.float32))
         return np.stack(frames)
+
+    def _with_warm_hydrogens(self, positions: np.ndarray, placed: np.ndarray, seed: int) -> np.ndarray:
+        """(N, 3) Å: heavy atoms as in positions, hydrogens as in some MD with heavy atoms held.
+
+        Hydrogens at rest would take the heat out of the rest: 285 K after 0.1 ps, 321 K after 3 ps in place of 350 K.
+        """
+        context = self._context
+        for k, atom in enumerate(self.heavy.tolist()):
+            self._hold.setParticleParameters(k, atom, placed[atom] / 10.0)
+        self._hold.updateParametersInContext(context)
+        context.setParameter("k", RESTRAINT)
+        context.setPositions(placed / 10.0)
+        mm.LocalEnergyMinimizer.minimize(context, 10, 50)
+        context.setVelocitiesToTemperature(TEMPERATURE, seed)
+        context.getIntegrator().step(WARMING)
+        context.setParameter("k", 0.0)
+        warm = context.getState(getPositions=True).getPositions(asNumpy=True).value_in_unit(unit.angstrom)
+        ts = self.universe.trajectory.ts
+        ts.positions = positions
+        return PlaceHydrogens(self.universe.atoms, np.asarray(warm))(ts).positions.astype(float)
 
 
 def forward_correlation(runs: np.ndarray, factor: int) -> np.ndarray:
@@ -123,8 +140,10 @@ def scatter(made: np.ndarray, real: np.ndarray, lags: tuple[int, int]) -> np.nda
     return np.array(rows)
 
 
-def measure(metrics: ModuleType, folder: Path, factor: int, tries: int, model: str) -> Floor:
+def measure(shared: Path, folder: Path, factor: int, tries: int, model: str) -> Floor:
     """All figures of one peptide."""
+    warnings.filterwarnings("ignore")
+    metrics = metrics_module(shared)
     universe, bursts = read_bursts(folder, factor)
     quads = np.array([quad for _, quad in metrics.quadruples(universe)])
     lags, keys = range(1, factor), [burst[::factor] for burst in bursts]
@@ -172,13 +191,16 @@ def measure(metrics: ModuleType, folder: Path, factor: int, tries: int, model: s
 @click.option("--spacing", type=float, default=10.0, show_default=True, help="ps between key frames")
 @click.option("--tries", default=4, show_default=True, help="Runs from each key frame.")
 @click.option("--model", default="peptide", show_default=True)
+@click.option("--jobs", default=1, show_default=True, help="Peptides at once.")
 @click.option("--only", multiple=True, help="These peptides only.")
-def main(shared: Path, split: str, kind: str, spacing: float, tries: int, model: str, only: tuple[str, ...]) -> None:
+def main(
+    shared: Path, split: str, kind: str, spacing: float, tries: int, model: str, jobs: int, only: tuple[str, ...]
+) -> None:
     """Print the figures."""
-    warnings.filterwarnings("ignore")
-    metrics, factor = metrics_module(shared), round(spacing / INTERVAL)
+    factor = round(spacing / INTERVAL)
     folders = [f for f in sorted((shared / "data" / kind / split).iterdir()) if not only or f.name in only]
-    found = {folder.name: measure(metrics, folder, factor, tries, model) for folder in folders}
+    rows = Parallel(n_jobs=jobs)(delayed(measure)(shared, folder, factor, tries, model) for folder in folders)
+    found = {folder.name: row for folder, row in zip(folders, rows, strict=True)}
     errors = {name: (row.cartesian, row.anew, row.nearest) for name, row in found.items()}
     mean = np.mean(list(errors.values()), 0)
     lines = [[name, *(f"{x:.4f}" for x in row)] for name, row in errors.items()]
