@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import torch
 
-from openmm_mdgen.checkpoint import load_weights, save_weights
+from openmm_mdgen.weights.checkpoint import load_weights, save_weights
 
 
 @click.command()

@@ -12,8 +12,8 @@ import numpy as np
 from ensemble_tables import table
 from pooled import read_peptide
 
-from openmm_mdgen.peptide import Peptide, Structure
-from openmm_mdgen.structures import atomgroup_to_structure
+from openmm_mdgen.convert.structures import atomgroup_to_structure
+from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.design import LETTERS, Design
 
 INTERVAL, WINDOW = 10.0, 64

@@ -17,8 +17,8 @@ import MDAnalysis as mda
 import numpy as np
 from openmm.app import PDBFile
 
-from openmm_mdgen.build import build_system
-from openmm_mdgen.relaxing import Minimizer
+from openmm_mdgen.forcefield.build import build_system
+from openmm_mdgen.forcefield.minimizer import Minimizer
 
 N_FRAMES, N_RELAXED = 300, 20
 

@@ -23,14 +23,14 @@ from ensemble_tables import markdown
 from pooled import pooled_for, pooled_histograms, read_peptide
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.evaluate.distances import Estimate, histograms, joint_histograms, jsd, mean_jsd, resample
-from openmm_mdgen.evaluate.dynamics import autocorrelation, relaxation_times, shuffled
-from openmm_mdgen.evaluate.ensemble import equivalent_length, score_ensemble
-from openmm_mdgen.evaluate.load import atom_order, read_frames
-from openmm_mdgen.evaluate.structure import StructureFrames, check_structure
-from openmm_mdgen.evaluate.tica import fit_tica
-from openmm_mdgen.evaluate.topology import Topology, heavy_atoms
-from openmm_mdgen.evaluate.torsions import Torsion, backbone_pairs, torsion_angles
+from openmm_mdgen.evaluation.distances import Estimate, histograms, joint_histograms, jsd, mean_jsd, resample
+from openmm_mdgen.evaluation.dynamics import autocorrelation, relaxation_times, shuffled
+from openmm_mdgen.evaluation.ensemble import equivalent_length, score_ensemble
+from openmm_mdgen.evaluation.load import atom_order, read_frames
+from openmm_mdgen.evaluation.structure import StructureFrames, check_structure
+from openmm_mdgen.evaluation.tica import fit_tica
+from openmm_mdgen.evaluation.topology import Topology, heavy_atoms
+from openmm_mdgen.evaluation.torsions import Torsion, backbone_pairs, torsion_angles
 
 LAG = 100.0  # ps, of TICA
 

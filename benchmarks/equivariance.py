@@ -16,11 +16,11 @@ import numpy as np
 from ensemble_tables import table
 from scipy.spatial.transform import Rotation
 
-from openmm_mdgen.checkpoint import load_task, load_task_for
-from openmm_mdgen.peptide import Structure
-from openmm_mdgen.structures import load_structure
+from openmm_mdgen.convert.structures import load_structure
+from openmm_mdgen.peptide.peptide import Structure
 from openmm_mdgen.tasks.inpaint import Inpaint
 from openmm_mdgen.tasks.interpolate import Interpolate
+from openmm_mdgen.weights.checkpoint import load_task, load_task_for
 
 SHIFT = 5.0  # Å
 

@@ -19,8 +19,8 @@ from ensemble_tables import table
 from torch import Tensor
 
 from openmm_mdgen.geometry.sidechains import CAPS, TYPES
-from openmm_mdgen.network.identity import N_STILL, PLACES, Place
-from openmm_mdgen.spans import N_SPAN, spans
+from openmm_mdgen.tasks.identity import N_STILL, PLACES, Place
+from openmm_mdgen.tokens.spans import N_SPAN, spans
 from openmm_mdgen.train.cache import Cache
 from openmm_mdgen.train.identity import IdentityConfig, Recovery, best_sharpness, fit_table, left_out, recovery
 from openmm_mdgen.train.identity_examples import Examples, inner_runs, run_examples, usable_segments, with_identity

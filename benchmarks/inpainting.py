@@ -24,16 +24,16 @@ from design_tables import bare, print_design
 from ensemble_tables import table
 from pooled import pooled_for, pooled_histograms, read_peptide
 
-from openmm_mdgen.checkpoint import load_task_for
-from openmm_mdgen.evaluate.distances import histograms, jsd
-from openmm_mdgen.evaluate.torsions import Torsion, torsion_angles
-from openmm_mdgen.identity_file import load_identities
-from openmm_mdgen.naming import CAPS
-from openmm_mdgen.peptide import Peptide
-from openmm_mdgen.structures import atomgroup_to_structure
+from openmm_mdgen.convert.structures import atomgroup_to_structure
+from openmm_mdgen.evaluation.distances import histograms, jsd
+from openmm_mdgen.evaluation.torsions import Torsion, torsion_angles
+from openmm_mdgen.peptide.naming import CAPS
+from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks.design import Design
 from openmm_mdgen.tasks.inpaint import Inpaint
 from openmm_mdgen.tasks.propagator import block_seed
+from openmm_mdgen.weights.checkpoint import load_task_for
+from openmm_mdgen.weights.identities import load_identities
 
 INTERVAL = 10.0
 

@@ -12,11 +12,11 @@ import time
 
 import torch
 
-from openmm_mdgen.geometry.residues import tables
-from openmm_mdgen.network.mdgen import PublishedNetwork
-from openmm_mdgen.network.mdgen_config import PublishedConfig
-from openmm_mdgen.published_tokens import PublishedTokens
-from openmm_mdgen.sampler import integrate
+from openmm_mdgen.flow.sampler import integrate
+from openmm_mdgen.published.config import PublishedConfig
+from openmm_mdgen.published.network import PublishedNetwork
+from openmm_mdgen.published.residues import tables
+from openmm_mdgen.published.tokens import PublishedTokens
 
 
 def main() -> None:

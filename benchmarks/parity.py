@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from published_numbers import PublishedNumbers
 
-from openmm_mdgen.geometry.atom14 import atom14_to_rigids, atom14_to_torsions
-from openmm_mdgen.interpolant import sample_path
-from openmm_mdgen.sampler import integrate
+from openmm_mdgen.flow.interpolant import sample_path
+from openmm_mdgen.flow.sampler import integrate
+from openmm_mdgen.published.atom14 import atom14_to_rigids, atom14_to_torsions
 
 SETTINGS = ("forward_sim", "interpolation", "upsampling", "inpainting", "atlas", "hyena")
 LIMITS = {

@@ -10,10 +10,10 @@ from pathlib import Path
 import MDAnalysis as mda
 import numpy as np
 
-from openmm_mdgen.evaluate.distances import histograms, joint_histograms
-from openmm_mdgen.evaluate.load import read_frames
-from openmm_mdgen.evaluate.topology import Topology, heavy_atoms, topology_of
-from openmm_mdgen.evaluate.torsions import CANONICAL_RESIDUES, Torsion, backbone_pairs, torsion_angles
+from openmm_mdgen.evaluation.distances import histograms, joint_histograms
+from openmm_mdgen.evaluation.load import read_frames
+from openmm_mdgen.evaluation.topology import Topology, heavy_atoms, topology_of
+from openmm_mdgen.evaluation.torsions import CANONICAL_RESIDUES, Torsion, backbone_pairs, torsion_angles
 
 
 def read_peptide(folder: Path, pattern: str = "r??.xtc") -> tuple[Topology, list[np.ndarray], list[Path]]:

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openmm_mdgen.geometry.rigids import Rigids, rotation_to_quaternion
-from openmm_mdgen.published import read_published
-from openmm_mdgen.published_tokens import EncodedTokens
+from openmm_mdgen.published.checkpoint import read_published
+from openmm_mdgen.published.rigids import Rigids, rotation_to_quaternion
+from openmm_mdgen.published.tokens import EncodedTokens
 
 
 class PublishedNumbers:

@@ -16,14 +16,14 @@ import click
 import MDAnalysis as mda
 import numpy as np
 
-from openmm_mdgen.checkpoint import load_task
-from openmm_mdgen.evaluate.distances import histograms, jsd
-from openmm_mdgen.evaluate.topology import heavy_atoms, topology_of
-from openmm_mdgen.evaluate.torsions import torsion_angles
-from openmm_mdgen.structures import atomgroup_to_structure
+from openmm_mdgen.convert.structures import atomgroup_to_structure
+from openmm_mdgen.evaluation.distances import histograms, jsd
+from openmm_mdgen.evaluation.topology import heavy_atoms, topology_of
+from openmm_mdgen.evaluation.torsions import torsion_angles
 from openmm_mdgen.tasks.model import SolverConfig
 from openmm_mdgen.tasks.propagator import block_seed
 from openmm_mdgen.tasks.simulate import Simulate
+from openmm_mdgen.weights.checkpoint import load_task
 
 REPLICAS, DISCARDED, FRAMES = 8, 20, 200
 

@@ -16,7 +16,7 @@ import numpy as np
 import openmm as mm
 from openmm import app, unit
 
-from openmm_mdgen.build import build_system
+from openmm_mdgen.forcefield.build import build_system
 from openmm_mdgen.integrator import GenerativeIntegrator
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "tetrapeptides" / "test"

@@ -27,11 +27,11 @@ from openmm import app
 from pooled import pooled_for, pooled_histograms, read_peptide
 from speed import COMMAND, fastest_md
 
-from openmm_mdgen.build import build_system
-from openmm_mdgen.evaluate.controls import prefix
-from openmm_mdgen.evaluate.distances import histograms, jsd
-from openmm_mdgen.evaluate.scores import Scores, Yardstick, fit_yardstick, score
-from openmm_mdgen.evaluate.torsions import torsion_angles
+from openmm_mdgen.evaluation.controls import prefix
+from openmm_mdgen.evaluation.distances import histograms, jsd
+from openmm_mdgen.evaluation.scores import Scores, Yardstick, fit_yardstick, score
+from openmm_mdgen.evaluation.torsions import torsion_angles
+from openmm_mdgen.forcefield.build import build_system
 
 METRICS = (
     "JSD torsions backbone",

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from openmm import app
 from speed import COMMAND, fastest_md
 
-from openmm_mdgen.build import build_system
+from openmm_mdgen.forcefield.build import build_system
 
 
 def draw(peptides: list[dict], path: Path) -> float:

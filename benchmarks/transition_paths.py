@@ -23,13 +23,13 @@ from ensemble_tables import table
 from pooled import read_peptide
 
 from openmm_mdgen import interpolate
-from openmm_mdgen.evaluate.controls import prefix
-from openmm_mdgen.evaluate.markov import StateModel, fit_states, fluxes, populations, transition_counts
-from openmm_mdgen.evaluate.markov import transition_matrix as rows_to_one
-from openmm_mdgen.evaluate.paths import bridge, score_paths
-from openmm_mdgen.evaluate.tica import Tica, fit_tica
-from openmm_mdgen.evaluate.topology import Topology
-from openmm_mdgen.evaluate.torsions import torsion_angles
+from openmm_mdgen.evaluation.controls import prefix
+from openmm_mdgen.evaluation.markov import StateModel, fit_states, fluxes, populations, transition_counts
+from openmm_mdgen.evaluation.markov import transition_matrix as rows_to_one
+from openmm_mdgen.evaluation.paths import bridge, score_paths
+from openmm_mdgen.evaluation.tica import Tica, fit_tica
+from openmm_mdgen.evaluation.topology import Topology
+from openmm_mdgen.evaluation.torsions import torsion_angles
 
 INTERVAL, LAG, LENGTH = 10.0, 100.0, 1000.0  # ps
 STEPS = round(LENGTH / LAG)

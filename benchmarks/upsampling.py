@@ -28,9 +28,9 @@ from MDAnalysis import Universe
 from MDAnalysis.lib.distances import calc_dihedrals
 from upsampling_metrics import BANDS, Shape, band_power, shape
 
-from openmm_mdgen.checkpoint import bind_paths
-from openmm_mdgen.structures import atomgroup_to_structure
+from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.upsampling import upsample
+from openmm_mdgen.weights.checkpoint import bind_paths
 
 BURST_INTERVAL = 0.1  # ps
 XTC_STEP = 0.01  # Å, to which XTC files round

@@ -26,8 +26,8 @@ from MDAnalysis import Universe
 from openmm import app, unit
 from upsampling import by_model, cartesian, correlation, metrics_module, read_bursts, table, torsion_angles
 
-from openmm_mdgen.build import build_system
-from openmm_mdgen.transformations import PlaceHydrogens
+from openmm_mdgen.forcefield.build import build_system
+from openmm_mdgen.trajectory.transformations import PlaceHydrogens
 
 INTERVAL = 0.1  # ps
 STEP = 0.004  # ps

@@ -18,11 +18,11 @@ import numpy as np
 from ensemble_tables import table
 from solver_steps import run
 
-from openmm_mdgen.checkpoint import load_task
-from openmm_mdgen.evaluate.distances import histograms, jsd
-from openmm_mdgen.evaluate.dynamics import autocorrelation
-from openmm_mdgen.evaluate.topology import heavy_atoms, topology_of
-from openmm_mdgen.evaluate.torsions import torsion_angles
+from openmm_mdgen.evaluation.distances import histograms, jsd
+from openmm_mdgen.evaluation.dynamics import autocorrelation
+from openmm_mdgen.evaluation.topology import heavy_atoms, topology_of
+from openmm_mdgen.evaluation.torsions import torsion_angles
+from openmm_mdgen.weights.checkpoint import load_task
 
 REPLICAS, DISCARDED, FRAMES = 16, 63, 500
 LAGS = (1, 10)  # frames of 10 ps

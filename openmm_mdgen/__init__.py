@@ -4,34 +4,61 @@ Importing it teaches MDAnalysis the ``.mdgen`` format; torch is imported only wh
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from openmm_mdgen import reader as reader
-from openmm_mdgen.api import simulate as simulate
+from openmm_mdgen.api.simulate import simulate as simulate
+from openmm_mdgen.errors import MDGenError as MDGenError
+from openmm_mdgen.errors import MDGenWarning as MDGenWarning
 from openmm_mdgen.integrator import GenerativeIntegrator as GenerativeIntegrator
+from openmm_mdgen.trajectory import reader as _reader  # noqa: F401  registers the .mdgen format
+from openmm_mdgen.trajectory.recipe import Recipe as Recipe
+from openmm_mdgen.trajectory.recipe_file import read_recipe as read_recipe
+from openmm_mdgen.trajectory.recipe_file import write_recipe as write_recipe
 from openmm_mdgen.upsampling import upsample as upsample
+
+if TYPE_CHECKING:
+    from openmm_mdgen.api.inpaint import design as design
+    from openmm_mdgen.api.inpaint import inpaint as inpaint
+    from openmm_mdgen.api.interpolate import interpolate as interpolate
+    from openmm_mdgen.api.interpolate import unconditional as unconditional
+    from openmm_mdgen.evaluation.compare import evaluate as evaluate
+    from openmm_mdgen.forcefield.build import build_peptide as build_peptide
+    from openmm_mdgen.weights.checkpoint import load_task as load_task
+
+_LATER = {  # these import torch, scipy or a force field, which takes seconds
+    "build_peptide": "forcefield.build",
+    "design": "api.inpaint",
+    "evaluate": "evaluation.compare",
+    "inpaint": "api.inpaint",
+    "interpolate": "api.interpolate",
+    "load_task": "weights.checkpoint",
+    "unconditional": "api.interpolate",
+}
 
 __all__ = [
     "GenerativeIntegrator",
+    "MDGenError",
+    "MDGenWarning",
+    "Recipe",
+    "build_peptide",
     "design",
     "evaluate",
     "inpaint",
     "interpolate",
+    "load_task",
+    "read_recipe",
     "simulate",
     "unconditional",
     "upsample",
+    "write_recipe",
 ]
-_LATER = {  # these import torch
-    "interpolate": "transition_paths",
-    "unconditional": "transition_paths",
-    "inpaint": "inpainting",
-    "design": "inpainting",
-}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "evaluate":
-        return importlib.import_module("openmm_mdgen.evaluate")
     if name in _LATER:
         return getattr(importlib.import_module(f"openmm_mdgen.{_LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

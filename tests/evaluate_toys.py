@@ -8,7 +8,7 @@ import MDAnalysis as mda
 import numpy as np
 from MDAnalysis.coordinates.memory import MemoryReader
 
-from openmm_mdgen.evaluate.topology import Topology, heavy_atoms, topology_of
+from openmm_mdgen.evaluation.topology import Topology, heavy_atoms, topology_of
 
 
 def two_state_chain(n: int, leave: tuple[float, float], rng: np.random.Generator) -> np.ndarray:

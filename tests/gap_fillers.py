@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from openmm_mdgen.peptide import Structure
+from openmm_mdgen.peptide.peptide import Structure
 from openmm_mdgen.upsampling.gaps import LinearGapFiller
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from openmm_mdgen.network.mdgen import PublishedNetwork
-from openmm_mdgen.network.mdgen_config import PublishedConfig
-from openmm_mdgen.published import published_name
+from openmm_mdgen.published.checkpoint import published_name
+from openmm_mdgen.published.config import PublishedConfig
+from openmm_mdgen.published.network import PublishedNetwork
 
 FLAGS = {
     "embed_dim": 16, "num_layers": 1, "mha_heads": 2, "ipa_heads": 2, "ipa_head_dim": 4, "ipa_qk": 2, "ipa_v": 2,

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 from openmm.app import PDBFile
 
-from openmm_mdgen.api import simulate
+from openmm_mdgen.api.simulate import simulate
+from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError, MDGenWarning
-from openmm_mdgen.recipe_file import write_recipe
-from openmm_mdgen.structures import load_structure
+from openmm_mdgen.trajectory.recipe_file import write_recipe
 from tests.toys import BindableTask, TorchWalk
 
 
@@ -67,7 +67,9 @@ def test_equilibration_is_left_out(pdb, walk):
 
 
 def test_recipe_of_a_simulation_can_be_written(pdb, tmp_path, monkeypatch):
-    monkeypatch.setattr("openmm_mdgen.checkpoint.load_task", lambda model, device=None: BindableTask(), raising=False)
+    monkeypatch.setattr(
+        "openmm_mdgen.weights.checkpoint.load_task", lambda model, device=None: BindableTask(), raising=False
+    )
     universe = simulate(pdb, time=50, model="toy", seed=9)
     write_recipe(universe.trajectory.recipe, tmp_path / "a.mdgen")
     np.testing.assert_array_equal(

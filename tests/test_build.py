@@ -7,10 +7,10 @@ import openmm
 import pytest
 from openmm import app, unit
 
-from openmm_mdgen.build import build_peptide, build_system, sequence_to_residues
+from openmm_mdgen.convert.structures import topology_to_structure
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.peptide import Peptide
-from openmm_mdgen.structures import topology_to_structure
+from openmm_mdgen.forcefield.build import build_peptide, build_system, sequence_to_residues
+from openmm_mdgen.peptide.peptide import Peptide
 
 
 def _energy(system: openmm.System, positions: np.ndarray) -> float:

@@ -12,8 +12,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny import DATA, structure
 
-from openmm_mdgen import checkpoint, tensor_file
-from openmm_mdgen.checkpoint import (
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.tasks.simulate import Simulate
+from openmm_mdgen.tasks.upsample import Upsample
+from openmm_mdgen.weights import checkpoint, tensor_file
+from openmm_mdgen.weights.checkpoint import (
     bundled_path,
     choose_device,
     load_task,
@@ -21,9 +24,6 @@ from openmm_mdgen.checkpoint import (
     read_weights,
     save_weights,
 )
-from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.tasks.simulate import Simulate
-from openmm_mdgen.tasks.upsample import Upsample
 
 TINY, UPSAMPLE = DATA / "tiny.safetensors", DATA / "tiny-upsample.safetensors"
 

@@ -5,7 +5,7 @@ import torch
 from tiny import internal, positions, structure
 
 from openmm_mdgen.geometry.internal import CHI1, PHI, InternalCoordinates
-from openmm_mdgen.peptide import Peptide
+from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks.clashes import APOLAR, BENDS, HEAVY, POLAR, ClashRepair, far_pairs, radii
 
 

@@ -4,8 +4,8 @@ import MDAnalysis
 import numpy as np
 import pytest
 
-from openmm_mdgen.checkpoint import bundled_path
 from openmm_mdgen.cli import main
+from openmm_mdgen.weights.checkpoint import bundled_path
 
 pytestmark = [
     pytest.mark.skipif(not bundled_path("peptide").exists(), reason="the bundled weights are absent"),

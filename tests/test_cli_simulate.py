@@ -15,9 +15,9 @@ from toys import TorchWalk
 from openmm_mdgen.cli import main
 from openmm_mdgen.cli.output import TrajectoryFiles, output_names
 from openmm_mdgen.cli.picture import dihedrals, torsion_pairs
+from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.peptide import Peptide
-from openmm_mdgen.structures import load_structure
+from openmm_mdgen.peptide.peptide import Peptide
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 
@@ -75,7 +75,7 @@ def toy(monkeypatch, tmp_path):
             raise MDGenError(f"model {model!r} is unknown; choose one of peptide")
         return task
 
-    monkeypatch.setattr("openmm_mdgen.checkpoint.load_task", load_task)
+    monkeypatch.setattr("openmm_mdgen.weights.checkpoint.load_task", load_task)
     monkeypatch.chdir(tmp_path)
     return task
 
@@ -176,8 +176,8 @@ def test_without_an_output_there_is_a_picture(pep, tmp_path, capsys):
 
 
 def test_relaxed_frames_are_lower_in_energy_and_their_cost_is_told(pep, capsys):
-    from openmm_mdgen.build import build_system
-    from openmm_mdgen.relaxing import Minimizer
+    from openmm_mdgen.forcefield.build import build_system
+    from openmm_mdgen.forcefield.minimizer import Minimizer
 
     run("pep.pdb", "--time", "30ps", "-o", "rough.trr")
     run("pep.pdb", "--time", "30ps", "--relax", "-o", "relaxed.trr")
@@ -196,7 +196,7 @@ def test_solver_steps_reach_the_model(pep, toy):
 
 
 def test_solver_steps_of_a_model_without_a_solver(pep, capsys, monkeypatch):
-    monkeypatch.setattr("openmm_mdgen.checkpoint.load_task", lambda model, device=None: Walk(22))
+    monkeypatch.setattr("openmm_mdgen.weights.checkpoint.load_task", lambda model, device=None: Walk(22))
     assert "has no solver steps to choose; leave out --steps" in fail(
         capsys, "pep.pdb", "--steps", "3", "-o", "out.xtc"
     )
@@ -204,7 +204,7 @@ def test_solver_steps_of_a_model_without_a_solver(pep, capsys, monkeypatch):
 
 
 def test_a_model_that_does_not_simulate(pep, capsys, monkeypatch):
-    monkeypatch.setattr("openmm_mdgen.checkpoint.load_task", lambda model, device=None: object())
+    monkeypatch.setattr("openmm_mdgen.weights.checkpoint.load_task", lambda model, device=None: object())
     assert "model 'peptide' does not simulate" in fail(capsys, "pep.pdb", "-o", "out.xtc")
 
 
@@ -288,7 +288,7 @@ _FULL_DISK = """
 import resource, sys
 import numpy as np
 from openmm_mdgen.cli.output import TrajectoryFiles
-from openmm_mdgen.structures import load_structure
+from openmm_mdgen.convert.structures import load_structure
 structure = load_structure("pep.pdb")
 frames = np.random.default_rng(0).normal(0, 5, (1, 5, 22, 3))
 resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))

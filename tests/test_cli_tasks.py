@@ -9,7 +9,7 @@ import pytest
 from tiny import DATA, identities, moving_universe
 
 from openmm_mdgen.cli import main
-from openmm_mdgen.identity_file import save_identities
+from openmm_mdgen.weights.identities import save_identities
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 MODEL = str(DATA / "tiny-inpaint.safetensors")

@@ -7,9 +7,9 @@ from MDAnalysis import Universe
 from MDAnalysis.lib.mdamath import triclinic_box
 from MDAnalysisTests import datafiles
 
-from openmm_mdgen.dcd import DCD, positions_to_records, record_cells, record_positions
-from openmm_mdgen.dcd_cells import cells_to_boxes
 from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.upsampling.dcd import DCD, positions_to_records, record_cells, record_positions
+from openmm_mdgen.upsampling.dcd_cells import cells_to_boxes
 
 REAL = {
     "CHARMM": datafiles.DCD,

@@ -20,13 +20,13 @@ from tiny import (
 )
 
 import openmm_mdgen
-from openmm_mdgen.build import build_peptide
+from openmm_mdgen.convert.structures import atomgroup_to_structure, load_structure, topology_to_structure
 from openmm_mdgen.errors import MDGenError, MDGenWarning
-from openmm_mdgen.memory import frames_to_universe
-from openmm_mdgen.peptide import Peptide
-from openmm_mdgen.structures import atomgroup_to_structure, load_structure, topology_to_structure
+from openmm_mdgen.forcefield.build import build_peptide
+from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.design import LETTERS, Design
+from openmm_mdgen.trajectory.memory import frames_to_universe
 
 design = functools.partial(openmm_mdgen.design, model=inpaint_task(), identities=identities())
 FREQUENCIES = identities().frequencies.numpy()

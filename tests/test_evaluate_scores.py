@@ -10,12 +10,12 @@ from evaluate_toys import heavy_universe, two_state_chain
 from scipy.stats import norm, vonmises
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.evaluate import distances, dynamics
-from openmm_mdgen.evaluate.ensemble import equivalent_length, score_ensemble
-from openmm_mdgen.evaluate.load import read_frames
-from openmm_mdgen.evaluate.tica import fit_tica
-from openmm_mdgen.evaluate.topology import heavy_atoms, topology_of
-from openmm_mdgen.evaluate.torsions import Torsion, backbone_pairs, torsion_angles, torsions_of
+from openmm_mdgen.evaluation import distances, dynamics
+from openmm_mdgen.evaluation.ensemble import equivalent_length, score_ensemble
+from openmm_mdgen.evaluation.load import read_frames
+from openmm_mdgen.evaluation.tica import fit_tica
+from openmm_mdgen.evaluation.topology import heavy_atoms, topology_of
+from openmm_mdgen.evaluation.torsions import Torsion, backbone_pairs, torsion_angles, torsions_of
 
 
 def quadrature_jsd(p, q, low, high, n=200_001):

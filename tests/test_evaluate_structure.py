@@ -10,11 +10,11 @@ from evaluate_toys import heavy_universe, toy_frames, turned
 from scipy.spatial.transform import Rotation
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.evaluate import chains, structure
-from openmm_mdgen.evaluate.energies import energies
-from openmm_mdgen.evaluate.sequences import sequence_recovery
-from openmm_mdgen.evaluate.topology import heavy_atoms, topology_of
-from openmm_mdgen.evaluate.torsions import torsion_angles
+from openmm_mdgen.evaluation import chains, structure
+from openmm_mdgen.evaluation.energies import energies
+from openmm_mdgen.evaluation.sequences import sequence_recovery
+from openmm_mdgen.evaluation.topology import heavy_atoms, topology_of
+from openmm_mdgen.evaluation.torsions import torsion_angles
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from openmm import app
 
-from openmm_mdgen.checkpoint import load_task
+from openmm_mdgen.weights.checkpoint import load_task
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 WEIGHTS = EXAMPLES.parent / "openmm_mdgen" / "weights" / "peptide.safetensors"

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import upsample_task
 
-from openmm_mdgen.gap_spectra import (
+from openmm_mdgen.geometry.internal import PHI, PSI
+from openmm_mdgen.tokens.noise_colour import (
     GapColour,
     GapSpectra,
     SpectraSums,
@@ -19,7 +20,6 @@ from openmm_mdgen.gap_spectra import (
     sine_transform,
     stack_colours,
 )
-from openmm_mdgen.geometry.internal import PHI, PSI
 
 SPECTRA = upsample_task().spectra
 SEQUENCE = torch.tensor([3, 0, 7])

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import upsample_task
 
-from openmm_mdgen.gap_spectra import BandColour, GapColour
-from openmm_mdgen.gap_tokens import (
+from openmm_mdgen.tokens.gaps import (
     N_GAP_CHANNELS,
     N_PLACE,
     motion_beside,
@@ -18,7 +17,8 @@ from openmm_mdgen.gap_tokens import (
     way_across,
     wrap,
 )
-from openmm_mdgen.tokens import Conditioning
+from openmm_mdgen.tokens.noise_colour import BandColour, GapColour
+from openmm_mdgen.tokens.tokens import Conditioning
 
 SEEDS = st.integers(0, 2**32 - 1)
 SEQUENCE = torch.tensor([3, 0, 7])

@@ -10,8 +10,8 @@ import pytest
 from published_toys import write_checkpoint
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.hub import fetch, parse_address
-from openmm_mdgen.published_file import load_published
+from openmm_mdgen.published.file import load_published
+from openmm_mdgen.weights.hub import fetch, parse_address
 
 constants = pytest.importorskip("huggingface_hub.constants")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -13,14 +13,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny import DATA, identities, internal, moving, structure
 
-from openmm_mdgen.checkpoint import load_task, read_weights
 from openmm_mdgen.cli import group
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.closure import build_run
 from openmm_mdgen.geometry.internal import INTERNAL, OMEGA, PHI, PSI
 from openmm_mdgen.geometry.sidechains import TYPES
-from openmm_mdgen.identity_file import FORMAT, load_identities, save_identities
-from openmm_mdgen.network.identity import (
+from openmm_mdgen.peptide.peptide import Peptide
+from openmm_mdgen.tasks.identity import (
     N_AVERAGES,
     N_EFFECTS,
     N_MOVING,
@@ -33,13 +32,14 @@ from openmm_mdgen.network.identity import (
     gap_distances,
     surroundings,
 )
-from openmm_mdgen.peptide import Peptide
-from openmm_mdgen.spans import residue_frame
-from openmm_mdgen.tensor_file import bundled_path
-from openmm_mdgen.tokens import sequence_to_indices
+from openmm_mdgen.tokens.spans import residue_frame
+from openmm_mdgen.tokens.tokens import sequence_to_indices
 from openmm_mdgen.train.cache import Cache, Segment
 from openmm_mdgen.train.identity import IdentityConfig, fit_identities, measure_recovery
 from openmm_mdgen.train.identity_examples import usable_segments
+from openmm_mdgen.weights.checkpoint import load_task, read_weights
+from openmm_mdgen.weights.identities import FORMAT, load_identities, save_identities
+from openmm_mdgen.weights.tensor_file import bundled_path
 
 LENGTHS = (1.46, 1.52, 1.335, 1.94, 2.03, 2.12, 1.93, 1.93, 1.98)  # Å and radians, in the order of INTERNAL
 ALPHABET = ("GLY", "ALA", "VAL", "PRO")

@@ -6,11 +6,11 @@ import pytest
 import torch
 from openmm import app, unit
 
-from openmm_mdgen.checkpoint import Weights, load_task, save_weights
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.integrator import GenerativeIntegrator
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
-from openmm_mdgen.tokens import N_CHANNELS
+from openmm_mdgen.tokens.tokens import N_CHANNELS
+from openmm_mdgen.weights.checkpoint import Weights, load_task, save_weights
 
 BLOCK = 63  # frames
 

@@ -12,7 +12,7 @@ from tiny import PEPTIDES, center_volumes, coordinates, internal, positions, ran
 from openmm_mdgen.geometry.frames import superpose
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS, InternalCoordinates
 from openmm_mdgen.geometry.sidechains import RESIDUES
-from openmm_mdgen.peptide import Peptide
+from openmm_mdgen.peptide.peptide import Peptide
 
 SEEDS = st.integers(0, 2**32 - 1)
 NAMES = st.sampled_from(PEPTIDES)

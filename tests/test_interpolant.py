@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openmm_mdgen.interpolant import alpha_t, d_alpha_t, d_sigma_t, sample_path, sigma_t, velocity_to_data
+from openmm_mdgen.flow.interpolant import alpha_t, d_alpha_t, d_sigma_t, sample_path, sigma_t, velocity_to_data
 
 T = torch.linspace(0, 1, 11, dtype=torch.float64)
 

@@ -9,12 +9,12 @@ import torch
 from tiny import DATA, c_n_lengths, center_volumes, inpaint_task, internal, moving, random_motion, rearranged, structure
 
 import openmm_mdgen
-from openmm_mdgen.chain import Structure
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.memory import frames_to_universe
-from openmm_mdgen.peptide import Peptide
+from openmm_mdgen.peptide.chain import Structure
+from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.interpolate import Interpolate
+from openmm_mdgen.trajectory.memory import frames_to_universe
 
 interpolate = functools.partial(openmm_mdgen.interpolate, model=inpaint_task())
 

@@ -4,10 +4,10 @@ import openmm
 import pytest
 from openmm.app import PDBFile
 
-from openmm_mdgen.build import build_peptide, build_system
-from openmm_mdgen.openmm_topology import structure_to_topology
-from openmm_mdgen.relaxing import Minimizer
-from openmm_mdgen.structures import load_structure, topology_to_structure
+from openmm_mdgen.convert.openmm import structure_to_topology
+from openmm_mdgen.convert.structures import load_structure, topology_to_structure
+from openmm_mdgen.forcefield.build import build_peptide, build_system
+from openmm_mdgen.forcefield.minimizer import Minimizer
 
 
 @pytest.mark.parametrize("name", ["ACE-A-NME.pdb", "QGRE.pdb"])

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from benchmarks.published_numbers import PublishedNumbers
-from openmm_mdgen.interpolant import sample_path
-from openmm_mdgen.sampler import integrate
+from openmm_mdgen.flow.interpolant import sample_path
+from openmm_mdgen.flow.sampler import integrate
 
 SETTINGS = ("forward_sim", "interpolation", "upsampling", "inpainting", "atlas", "hyena")
 CONTINUOUS = tuple(name for name in SETTINGS if name != "inpainting")

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.peptide import Peptide, Structure
-from openmm_mdgen.structures import load_structure
+from openmm_mdgen.peptide.peptide import Peptide, Structure
 
 CHARMM_ATOMS = {
     ("ILE", "CD1"): "CD",

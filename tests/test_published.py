@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 
 from openmm_mdgen.cli.import_ import command
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.published import read_published
-from openmm_mdgen.published_file import import_published, is_published, load_published
+from openmm_mdgen.published.checkpoint import read_published
+from openmm_mdgen.published.file import import_published, is_published, load_published
 
 
 def test_weights_and_settings(tmp_path: Path) -> None:

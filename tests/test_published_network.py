@@ -8,14 +8,14 @@ import torch
 from published_toys import CONFIG, make_network
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.geometry.atom14 import atom14_to_rigids, atom14_to_torsions, torsions_to_atom14
-from openmm_mdgen.geometry.residues import RESIDUE_LETTERS, RESIDUE_NAMES, sequence_to_indices, slot_names, tables
-from openmm_mdgen.geometry.rigids import Rigids, quaternion_to_rotation, rotation_to_quaternion
-from openmm_mdgen.naming import HEAVY_ATOMS
-from openmm_mdgen.network.dirichlet import simplex_velocity
-from openmm_mdgen.network.hyena import HyenaOperator
-from openmm_mdgen.network.rotary import Attention
-from openmm_mdgen.published_tokens import PublishedTokens
+from openmm_mdgen.peptide.naming import HEAVY_ATOMS
+from openmm_mdgen.published.atom14 import atom14_to_rigids, atom14_to_torsions, torsions_to_atom14
+from openmm_mdgen.published.dirichlet import simplex_velocity
+from openmm_mdgen.published.hyena import HyenaOperator
+from openmm_mdgen.published.residues import RESIDUE_LETTERS, RESIDUE_NAMES, sequence_to_indices, slot_names, tables
+from openmm_mdgen.published.rigids import Rigids, quaternion_to_rotation, rotation_to_quaternion
+from openmm_mdgen.published.rotary import Attention
+from openmm_mdgen.published.tokens import PublishedTokens
 
 
 @pytest.fixture

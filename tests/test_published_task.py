@@ -11,14 +11,14 @@ from openmm import app
 from published_toys import CONFIG, make_network
 from scipy.spatial.transform import Rotation
 
+from openmm_mdgen.convert.structures import topology_to_structure
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.integrator import GenerativeIntegrator
-from openmm_mdgen.peptide import Structure
-from openmm_mdgen.published_tokens import PublishedTokens
-from openmm_mdgen.structures import topology_to_structure
+from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.published.atoms import PublishedAtoms
+from openmm_mdgen.published.task import PublishedSettings, PublishedTask
+from openmm_mdgen.published.tokens import PublishedTokens
 from openmm_mdgen.tasks.propagator import Propagator
-from openmm_mdgen.tasks.published import PublishedSettings, PublishedTask
-from openmm_mdgen.tasks.published_atoms import PublishedAtoms
 
 SIMULATION = PublishedSettings(PublishedTokens(), n_frames=6, interval=10.0, solver="euler", n_steps=2)
 UPSAMPLING = replace(SIMULATION, tokens=PublishedTokens(given_every=5), interval=0.1)
@@ -114,7 +114,7 @@ def test_slots_round_trip(structure: Structure) -> None:
 
 
 def test_long_peptides_are_placed_residue_by_residue(structure: Structure, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openmm_mdgen.tasks.published_atoms._LONGEST_CHAIN", 3)
+    monkeypatch.setattr("openmm_mdgen.published.atoms._LONGEST_CHAIN", 3)
     atoms = PublishedAtoms(structure)
     positions = torch.tensor(structure.positions)[None]
     torch.testing.assert_close(atoms.from_atom14(atoms.to_atom14(positions)), positions, atol=1e-9, rtol=0)

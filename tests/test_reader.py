@@ -12,13 +12,13 @@ from MDAnalysis.coordinates.DCD import DCDWriter
 from MDAnalysis.transformations import fit_rot_trans
 from MDAnalysisTests.coordinates.base import BaseReference, MultiframeReaderTest
 
-from openmm_mdgen import bound_model
 from openmm_mdgen.errors import MDGenError, MDGenWarning
-from openmm_mdgen.reader import MDGenReader
-from openmm_mdgen.recipe import Origin, Recipe
-from openmm_mdgen.recipe_file import read_recipe, write_recipe
 from openmm_mdgen.tasks.propagator import block_seed
-from openmm_mdgen.writing import frame_writer
+from openmm_mdgen.trajectory import bound_model
+from openmm_mdgen.trajectory.reader import MDGenReader
+from openmm_mdgen.trajectory.recipe import Origin, Recipe
+from openmm_mdgen.trajectory.recipe_file import read_recipe, write_recipe
+from openmm_mdgen.trajectory.writing import frame_writer
 from tests.toys import BindableTask, Doubling, Drift, TorchWalk, small_structure
 
 N_FRAMES = 40
@@ -30,7 +30,9 @@ def task(monkeypatch):
     bound_model._load_once.cache_clear()
     toy = BindableTask()
     models = {"toy": toy, "doubling": Doubling()}
-    monkeypatch.setattr("openmm_mdgen.checkpoint.load_task", lambda model, device=None: models[model], raising=False)
+    monkeypatch.setattr(
+        "openmm_mdgen.weights.checkpoint.load_task", lambda model, device=None: models[model], raising=False
+    )
     return toy
 
 
@@ -343,7 +345,7 @@ def test_unpickled_on_another_host_checks_the_first_block(universe, monkeypatch)
     same = pickle.loads(text)
     same[12]
     assert same._blocks._loaded().calls == universe.trajectory._recipe.model.calls + 1
-    monkeypatch.setattr("openmm_mdgen.blocks.platform.node", lambda: "elsewhere")
+    monkeypatch.setattr("openmm_mdgen.trajectory.blocks.platform.node", lambda: "elsewhere")
     elsewhere = pickle.loads(text)
     elsewhere._recipe.model.mix *= 1 + 1e-6
     with pytest.warns(MDGenWarning, match="other frames"):

@@ -11,12 +11,12 @@ import pytest
 import torch
 from MDAnalysis.analysis.rms import RMSD
 
-from openmm_mdgen.api import simulate
-from openmm_mdgen.checkpoint import Weights, save_weights
+from openmm_mdgen.api.simulate import simulate
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
-from openmm_mdgen.recipe_file import write_recipe
-from openmm_mdgen.tokens import N_CHANNELS
+from openmm_mdgen.tokens.tokens import N_CHANNELS
+from openmm_mdgen.trajectory.recipe_file import write_recipe
+from openmm_mdgen.weights.checkpoint import Weights, save_weights
 
 N_FRAMES = 70  # two blocks
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.interpolant import d_alpha_t, d_sigma_t
-from openmm_mdgen.sampler import SOLVERS, _dopri5, flow_times, integrate, noise
+from openmm_mdgen.flow.interpolant import d_alpha_t, d_sigma_t
+from openmm_mdgen.flow.sampler import SOLVERS, _dopri5, flow_times, integrate, noise
 
 X_0 = torch.tensor([[1.0, -2.0], [0.5, 3.0]], dtype=torch.float64)
 

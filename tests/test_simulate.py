@@ -8,7 +8,7 @@ import torch
 from tiny import PEPTIDES, center_volumes, random_motion, rearranged, simulate_task, structure
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.peptide import Peptide
+from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.model import SolverConfig
 from openmm_mdgen.tasks.propagator import Propagator, next_blocks

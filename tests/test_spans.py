@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tiny import internal, moving
 
 from openmm_mdgen.geometry.internal import INTERNAL, OMEGA, PHI, PSI
-from openmm_mdgen.spans import (
+from openmm_mdgen.tokens.spans import (
     BOND_BEFORE,
     N_SPAN,
     bridged_runs,
@@ -19,7 +19,7 @@ from openmm_mdgen.spans import (
     runs,
     spans,
 )
-from openmm_mdgen.tokens import CHANNELS, N_CHANNELS
+from openmm_mdgen.tokens.tokens import CHANNELS, N_CHANNELS
 
 
 def mask(text: str) -> torch.Tensor:

@@ -6,9 +6,9 @@ import pytest
 from MDAnalysisTests import datafiles
 from openmm import app, unit
 
+from openmm_mdgen.convert.structures import atomgroup_to_structure, load_structure, topology_to_structure
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.peptide import Peptide
-from openmm_mdgen.structures import atomgroup_to_structure, load_structure, topology_to_structure
+from openmm_mdgen.peptide.peptide import Peptide
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 PEPTIDES = ("ACE-A-NME", "ITVLHC")

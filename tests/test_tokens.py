@@ -8,7 +8,7 @@ from tiny import PEPTIDES, internal, positions, random_motion, simulate_task
 
 from openmm_mdgen.geometry.internal import INTERNAL
 from openmm_mdgen.geometry.sidechains import TYPES
-from openmm_mdgen.tokens import (
+from openmm_mdgen.tokens.tokens import (
     CHANNELS,
     N_CHANNELS,
     N_GIVEN,

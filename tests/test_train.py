@@ -21,17 +21,17 @@ import torch
 from click.testing import CliRunner
 from tiny import DATA, internal, structure
 
-from openmm_mdgen.checkpoint import load_task, read_weights
 from openmm_mdgen.cli import group, main
 from openmm_mdgen.errors import MDGenError, MDGenWarning
-from openmm_mdgen.gap_spectra import GapSpectra
 from openmm_mdgen.network.velocity import VelocityConfig
-from openmm_mdgen.tokens import N_CHANNELS, Normalization, tokens_to_internal
+from openmm_mdgen.tokens.noise_colour import GapSpectra
+from openmm_mdgen.tokens.tokens import N_CHANNELS, Normalization, tokens_to_internal
 from openmm_mdgen.train.cache import Cache, build_cache, check_source
 from openmm_mdgen.train.flow import build_optimizers, draw_times, flow_loss, rate_factor, slow_modes, update_average
 from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_spectra
 from openmm_mdgen.train.run import TrainConfig, train, united
 from openmm_mdgen.train.windows import Coverage, WindowConfig, Windows, measure_normalization
+from openmm_mdgen.weights.checkpoint import load_task, read_weights
 
 MD = DATA / "md"
 UNIT = Normalization(torch.zeros(N_CHANNELS), torch.ones(N_CHANNELS))

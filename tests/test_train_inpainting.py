@@ -10,8 +10,8 @@ import torch
 from tiny import DATA, moving_universe
 
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
-from openmm_mdgen.spans import released_channels
-from openmm_mdgen.tokens import N_CHANNELS, UNKNOWN, Normalization, sequence_to_indices
+from openmm_mdgen.tokens.spans import released_channels
+from openmm_mdgen.tokens.tokens import N_CHANNELS, UNKNOWN, Normalization, sequence_to_indices
 from openmm_mdgen.train.cache import build_cache
 from openmm_mdgen.train.flow import flow_loss
 from openmm_mdgen.train.windows import Batch, WindowConfig, Windows, draw_free, is_whole

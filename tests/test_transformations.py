@@ -12,7 +12,7 @@ from MDAnalysis.lib.distances import calc_bonds, calc_dihedrals
 from MDAnalysis.transformations import fit_rot_trans, translate
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.transformations import PlaceHydrogens, RegenerateSidechains, Relax
+from openmm_mdgen.trajectory.transformations import PlaceHydrogens, RegenerateSidechains, Relax
 
 N_FRAMES = 4
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from openmm_mdgen.checkpoint import load_task
+from openmm_mdgen.weights.checkpoint import load_task
 from tests.conftest import ROOT
 
 TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))

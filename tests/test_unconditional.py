@@ -8,10 +8,10 @@ import torch
 from tiny import DATA, c_n_lengths, center_volumes, inpaint_task, internal, moving, rearranged, structure
 
 import openmm_mdgen
-from openmm_mdgen.build import build_peptide
-from openmm_mdgen.chain import Structure
+from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.structures import atomgroup_to_structure
+from openmm_mdgen.forcefield.build import build_peptide
+from openmm_mdgen.peptide.chain import Structure
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.unconditional import Unconditional
 
@@ -28,7 +28,7 @@ def _in_float32(monkeypatch):
 def _build_once():
     """Building takes longer than sampling."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("openmm_mdgen.transition_paths.build_peptide", functools.cache(build_peptide))
+        patch.setattr("openmm_mdgen.api.interpolate.build_peptide", functools.cache(build_peptide))
         yield
 
 

@@ -9,9 +9,9 @@ from scipy.spatial.transform import Rotation
 from tiny import PEPTIDES, center_volumes, random_motion, rearranged, simulate_task, structure, upsample_task
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.gap_tokens import wrap
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.gap import GapFiller
+from openmm_mdgen.tokens.gaps import wrap
 
 
 @pytest.fixture(autouse=True)

@@ -63,7 +63,7 @@ def test_mean_of_weights(tmp_path):
     import average_weights
     from tiny import DATA
 
-    from openmm_mdgen.checkpoint import load_weights, save_weights
+    from openmm_mdgen.weights.checkpoint import load_weights, save_weights
 
     start = load_weights(str(DATA / "tiny-upsample.safetensors"))
     moved = replace(start, state={key: value + 0.5 for key, value in start.state.items()})

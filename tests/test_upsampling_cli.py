@@ -9,8 +9,8 @@ from MDAnalysisTests import datafiles
 
 from openmm_mdgen.cli import main
 from openmm_mdgen.cli.upsample import Duration
-from openmm_mdgen.dcd import DCD
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.upsampling.dcd import DCD
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning:MDAnalysis")
 

@@ -12,9 +12,9 @@ from MDAnalysis import Universe
 from MDAnalysisTests import datafiles
 from openmm import app, unit
 
-from openmm_mdgen.dcd import DCD, record_cells, record_positions
 from openmm_mdgen.errors import MDGenWarning
 from openmm_mdgen.upsampling import inplace
+from openmm_mdgen.upsampling.dcd import DCD, record_cells, record_positions
 from openmm_mdgen.upsampling.inplace import upsample_dcd
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

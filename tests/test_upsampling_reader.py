@@ -10,9 +10,9 @@ from MDAnalysis.analysis.base import AnalysisFromFunction
 from MDAnalysis.transformations import translate
 from MDAnalysisTests import datafiles
 
-import openmm_mdgen.reader
+import openmm_mdgen.trajectory.reader
 from openmm_mdgen.errors import MDGenWarning
-from openmm_mdgen.peptide import Peptide
+from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.upsampling import UpsampledReader, upsample
 from openmm_mdgen.upsampling.gaps import LinearGapFiller
 
@@ -108,7 +108,7 @@ def test_transformations_and_memory(coarse):
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork")
 def test_a_forked_child_reads_on(tmp_path):
     """With a file behind it whose place parent and child would share, and torch used in both."""
-    assert openmm_mdgen.reader is not None
+    assert openmm_mdgen.trajectory.reader is not None
     fine = upsample(Universe(datafiles.PSF, datafiles.DCD), 0.5, model=ThroughTorch(2))
     expected = fine.trajectory[41].positions.copy()
     parent, child = multiprocessing.Pipe(duplex=False)

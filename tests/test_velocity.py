@@ -7,7 +7,7 @@ import torch
 from tiny import simulate_task
 
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
-from openmm_mdgen.tokens import N_CHANNELS, UNKNOWN, Conditioning
+from openmm_mdgen.tokens.tokens import N_CHANNELS, UNKNOWN, Conditioning
 
 NETWORK = simulate_task().network
 

@@ -11,10 +11,10 @@ from MDAnalysis import Universe
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from openmm_mdgen.checkpoint import load_task
+from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.geometry.internal import OMEGA, TORSIONS, InternalCoordinates
-from openmm_mdgen.memory import frames_to_universe
-from openmm_mdgen.network.identity import (
+from openmm_mdgen.peptide.peptide import Peptide, Structure
+from openmm_mdgen.tasks.identity import (
     N_DISTANCES,
     N_EFFECTS,
     N_IDENTITIES,
@@ -24,10 +24,10 @@ from openmm_mdgen.network.identity import (
     IdentityModel,
     IdentityTable,
 )
-from openmm_mdgen.peptide import Peptide, Structure
-from openmm_mdgen.structures import load_structure
 from openmm_mdgen.tasks.simulate import Simulate
 from openmm_mdgen.tasks.upsample import Upsample
+from openmm_mdgen.trajectory.memory import frames_to_universe
+from openmm_mdgen.weights.checkpoint import load_task
 
 DATA = Path(__file__).parent / "data"
 PEPTIDES = ("ACE-A-NME", "QGRE", "ITVLHC", "NDKMF", "PSWYP")  # every residue type, both caps, proline at both ends

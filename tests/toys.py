@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from openmm_mdgen.peptide import Structure
+from openmm_mdgen.peptide.peptide import Structure
 
 
 def small_structure(n_atoms: int = 5) -> Structure:

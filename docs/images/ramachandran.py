@@ -7,7 +7,7 @@ import MDAnalysis as mda
 import numpy as np
 
 from openmm_mdgen.cli.picture import Picture
-from openmm_mdgen.structures import load_structure
+from openmm_mdgen.convert.structures import load_structure
 
 folder = Path(sys.argv[1])
 universe = mda.Universe(folder / "peptide.pdb", folder / "out.dcd")

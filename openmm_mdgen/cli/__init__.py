@@ -1,4 +1,7 @@
-"""The command line: one file per subcommand, imported only when it is called."""
+"""The command line: one file per subcommand, imported only when it is called.
+
+May import everything.
+"""
 
 from __future__ import annotations
 

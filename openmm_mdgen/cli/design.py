@@ -52,7 +52,7 @@ def command(
     Prints the probabilities of every designed position by itself, then the most probable sequences. Runs of one or two
     residues between given ones can be guessed, single ones best, and the better the longer the trajectory is.
     """
-    from openmm_mdgen.inpainting import design
+    from openmm_mdgen.api.inpaint import design
 
     check_outputs(output, 1, [trajectory, topology])
     with one_line_warnings():

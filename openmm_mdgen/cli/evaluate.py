@@ -88,7 +88,7 @@ def command(
 
     openmm-mdgen evaluate --reference md/*.xtc --generated gen/*.xtc --topology pep.pdb -o report
     """
-    from openmm_mdgen.evaluate import evaluate
+    from openmm_mdgen.evaluation import evaluate
 
     if (reference_seconds is None) != (generated_seconds is None):
         raise MDGenError("only one of --reference-seconds and --generated-seconds was given; give both")

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.reader import recipe_to_universe
-from openmm_mdgen.writing import frame_writer_class
+from openmm_mdgen.trajectory.reader import recipe_to_universe
+from openmm_mdgen.trajectory.writing import frame_writer_class
 
 _BYTES_PER_ATOM = 100  # of a frame, in the most wasteful text format; some writers do not notice a full disk
 
@@ -26,7 +26,7 @@ def freeze(recipe: Path, output: Path, device: str | None = None, cache: Path | 
     output
         A file in any trajectory format that MDAnalysis writes.
     device, cache
-        As for `openmm_mdgen.reader.MDGenReader`.
+        As for `openmm_mdgen.trajectory.reader.MDGenReader`.
 
     Returns
     -------

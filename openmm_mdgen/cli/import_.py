@@ -18,8 +18,8 @@ def command(checkpoint: str, output: Path, interval: float | None, solver: str |
 
     Nothing in the file is run. The result works wherever a model name is asked for.
     """
-    from openmm_mdgen.hub import SCHEME, fetch
-    from openmm_mdgen.published_file import import_published, load_published
+    from openmm_mdgen.published.file import import_published, load_published
+    from openmm_mdgen.weights.hub import SCHEME, fetch
 
     source = fetch(checkpoint) if checkpoint.startswith(SCHEME) else Path(checkpoint)
     written = import_published(source, output, interval=interval, solver=solver, n_steps=steps)

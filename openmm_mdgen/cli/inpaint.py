@@ -43,7 +43,7 @@ def command(
     device: str | None,
 ) -> None:
     """Generate the motion of some residues of TRAJECTORY anew, to fit that of the others, which stay as they are."""
-    from openmm_mdgen.inpainting import inpaint
+    from openmm_mdgen.api.inpaint import inpaint
 
     paths = check_outputs(output, samples, [trajectory, topology])
     with one_line_warnings():

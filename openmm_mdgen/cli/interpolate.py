@@ -51,7 +51,7 @@ def command(
 
     The given structures are in every path exactly as they are. END may be left out where --through names a structure.
     """
-    from openmm_mdgen.transition_paths import interpolate
+    from openmm_mdgen.api.interpolate import interpolate
 
     keys = [_key(text) for text in through]
     times = [at for at, _ in keys]

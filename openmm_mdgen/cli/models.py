@@ -24,7 +24,7 @@ def command() -> None:
 
 def _identities_row() -> tuple[str, ...]:
     """The line of what guesses identities for design."""
-    from openmm_mdgen.identity_file import BUNDLED, load_identities
+    from openmm_mdgen.weights.identities import BUNDLED, load_identities
 
     try:
         model = load_identities(BUNDLED)
@@ -36,7 +36,7 @@ def _identities_row() -> tuple[str, ...]:
 
 def _row(name: str) -> tuple[str, ...]:
     """One line of the table; a model that does not load says so."""
-    from openmm_mdgen.checkpoint import load_task
+    from openmm_mdgen.weights.checkpoint import load_task
 
     try:
         task = load_task(name, device="cpu")

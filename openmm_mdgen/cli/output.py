@@ -16,9 +16,9 @@ from MDAnalysis.coordinates.base import WriterBase
 from MDAnalysis.lib.formats.libmdaxdr import TRRFile, XTCFile
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.peptide import Structure
-from openmm_mdgen.recipe_topology import structure_to_topology
-from openmm_mdgen.writing import frame_writer, frame_writer_class
+from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.trajectory.parser import structure_to_topology
+from openmm_mdgen.trajectory.writing import frame_writer, frame_writer_class
 
 _BYTES_PER_ATOM = 100  # of a frame, in the most wasteful text format
 _PDB_FRAME_END = b"ENDMDL\n"

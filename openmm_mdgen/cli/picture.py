@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from openmm_mdgen.build import build_system
+from openmm_mdgen.convert.openmm import structure_to_topology
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.naming import CAPS
-from openmm_mdgen.openmm_topology import structure_to_topology
-from openmm_mdgen.peptide import Peptide, Structure
-from openmm_mdgen.relaxing import Minimizer
+from openmm_mdgen.forcefield.build import build_system
+from openmm_mdgen.forcefield.minimizer import Minimizer
+from openmm_mdgen.peptide.naming import CAPS
+from openmm_mdgen.peptide.peptide import Peptide, Structure
 
 _N_BINS = 72
 _N_ENERGIES = 300

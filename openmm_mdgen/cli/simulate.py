@@ -118,7 +118,7 @@ def command(
 def _write_frames(start: Start, options: Options, output: Path, paths: list[Path], draw: bool) -> None:
     """Generate and write all frames, then say what was done."""
     from openmm_mdgen.cli.picture import Picture
-    from openmm_mdgen.streaming import stream_frames
+    from openmm_mdgen.trajectory.streaming import stream_frames
 
     task, propagator = _load(start, options)
     relaxer = _Relaxer(start) if options.relax else None
@@ -154,9 +154,9 @@ def _write_frames(start: Start, options: Options, output: Path, paths: list[Path
 
 def _write_recipes(start: Start, options: Options, output: Path, paths: list[Path]) -> None:
     """Write recipe files, which hold no frames but make them when they are read."""
-    from openmm_mdgen.reader import recipe_to_universe
-    from openmm_mdgen.recipe import Recipe
-    from openmm_mdgen.recipe_file import write_recipe
+    from openmm_mdgen.trajectory.reader import recipe_to_universe
+    from openmm_mdgen.trajectory.recipe import Recipe
+    from openmm_mdgen.trajectory.recipe_file import write_recipe
 
     if options.relax or options.steps is not None:
         raise MDGenError(
@@ -182,9 +182,9 @@ class _Relaxer:
     """Minimises frames and keeps the time that it takes."""
 
     def __init__(self, start: Start) -> None:
-        from openmm_mdgen.build import build_system
-        from openmm_mdgen.openmm_topology import structure_to_topology
-        from openmm_mdgen.relaxing import Minimizer
+        from openmm_mdgen.convert.openmm import structure_to_topology
+        from openmm_mdgen.forcefield.build import build_system
+        from openmm_mdgen.forcefield.minimizer import Minimizer
 
         self._minimizer = Minimizer(build_system(structure_to_topology(start.structure)))
         self.n_frames, self.seconds = 0, 0.0
@@ -206,7 +206,7 @@ class _Relaxer:
 
 def _load(start: Start, options: Options) -> tuple[Any, Any]:
     """The task, and the propagator that it gives for the structure."""
-    from openmm_mdgen.checkpoint import load_task
+    from openmm_mdgen.weights.checkpoint import load_task
 
     task = load_task(options.model, device=options.device)
     if options.steps is not None:

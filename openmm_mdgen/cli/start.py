@@ -13,10 +13,10 @@ from MDAnalysis.lib.util import NamedStream
 from openmm import unit
 from openmm.app import PDBFile
 
-from openmm_mdgen.build import build_peptide
+from openmm_mdgen.convert.structures import load_structure, topology_to_structure
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.peptide import Structure
-from openmm_mdgen.structures import load_structure, topology_to_structure
+from openmm_mdgen.forcefield.build import build_peptide
+from openmm_mdgen.peptide.peptide import Structure
 
 
 @dataclass(frozen=True)

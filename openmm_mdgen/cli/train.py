@@ -111,8 +111,8 @@ def command(
         weights = train_design(data, validation, out, name=name, temperature=temperature, stride=stride, seed=seed)
         click.echo(f"weights: {weights}")
         return
-    from openmm_mdgen.gap_tokens import N_GAP_CHANNELS, N_TOLD
     from openmm_mdgen.network.velocity import VelocityConfig
+    from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, N_TOLD
     from openmm_mdgen.train.gaps import GapConfig
     from openmm_mdgen.train.run import TrainConfig, train
     from openmm_mdgen.train.windows import WindowConfig

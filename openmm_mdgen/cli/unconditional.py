@@ -37,7 +37,7 @@ def command(
     device: str | None,
 ) -> None:
     """Generate trajectories of SEQUENCE (STHK, ACE-A-NME) whose first frame is drawn, not built or equilibrated."""
-    from openmm_mdgen.transition_paths import unconditional
+    from openmm_mdgen.api.interpolate import unconditional
 
     output = output or Path(f"{sequence}.xtc")
     paths, topology = check_outputs(output, replicas, []), output.with_suffix(".pdb")

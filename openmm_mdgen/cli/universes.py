@@ -12,8 +12,8 @@ from MDAnalysis import Universe
 
 from openmm_mdgen.cli.output import TrajectoryFiles, check_output, output_names
 from openmm_mdgen.cli.quantities import time_to_text
+from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.structures import load_structure
 
 
 def check_outputs(output: Path, count: int, inputs: Sequence[Path]) -> list[Path]:

@@ -46,7 +46,7 @@ class BlockSource:
         """Use (N, 3) nm as the source of bond lengths and angles."""
         if not self.rebinds:
             return
-        from openmm_mdgen.structures import topology_to_structure
+        from openmm_mdgen.convert.structures import topology_to_structure
 
         structure = topology_to_structure(self._topology, reference)
         self._propagator = self._task.bind(structure, self._interval, reference=reference * ANGSTROM_PER_NM)

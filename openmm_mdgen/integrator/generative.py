@@ -85,7 +85,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
         device: str | None = None,
         strict: bool = False,
     ) -> None:
-        from openmm_mdgen.checkpoint import load_task  # brings in torch
+        from openmm_mdgen.weights.checkpoint import load_task  # brings in torch
 
         self._step_size = checks.in_units(stepSize, unit.picosecond)
         self._interval = checks.in_units(frameInterval, unit.picosecond)

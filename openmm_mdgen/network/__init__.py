@@ -1,0 +1,4 @@
+"""The velocity network over tokens.
+
+May import tokens and errors.
+"""

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openmm_mdgen.spans import N_SPAN
-from openmm_mdgen.tokens import AFTER, BEFORE, N_CHANNELS, N_GIVEN, N_TYPES, UNKNOWN, Conditioning
+from openmm_mdgen.tokens.spans import N_SPAN
+from openmm_mdgen.tokens.tokens import AFTER, BEFORE, N_CHANNELS, N_GIVEN, N_TYPES, UNKNOWN, Conditioning
 
 
 @dataclass(frozen=True)

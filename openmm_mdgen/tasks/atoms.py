@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.geometry.internal import InternalCoordinates
-from openmm_mdgen.peptide import Peptide
+from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks.clashes import ClashRepair
-from openmm_mdgen.tokens import (
+from openmm_mdgen.tokens.tokens import (
     N_CHANNELS,
     UNKNOWN,
     Conditioning,

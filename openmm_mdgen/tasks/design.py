@@ -18,11 +18,11 @@ from torch import Tensor
 
 from openmm_mdgen.geometry.internal import INTERNAL, InternalCoordinates
 from openmm_mdgen.geometry.sidechains import CAPS, RESIDUES
-from openmm_mdgen.naming import ONE_LETTER
-from openmm_mdgen.network.identity import IdentityModel
-from openmm_mdgen.peptide import Peptide, Structure
+from openmm_mdgen.peptide.naming import ONE_LETTER
+from openmm_mdgen.peptide.peptide import Peptide, Structure
+from openmm_mdgen.tasks.identity import IdentityModel
 from openmm_mdgen.tasks.inpaint import Inpaint, free_residues
-from openmm_mdgen.tokens import sequence_to_indices
+from openmm_mdgen.tokens.tokens import sequence_to_indices
 
 _BACKBONE = ("omega", "phi", "psi", "N-CA", "CA-C", "C-N", "N-CA-C", "CA-C-N", "C-N-CA")
 LETTERS = "".join(ONE_LETTER[name] for name in RESIDUES)  # the order of probabilities

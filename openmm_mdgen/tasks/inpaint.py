@@ -10,18 +10,18 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.flow.sampler import Projection, noise
 from openmm_mdgen.geometry.closure import CLOSED, build_run, close_run
 from openmm_mdgen.geometry.frames import superpose
 from openmm_mdgen.geometry.internal import CHI1, TORSIONS
 from openmm_mdgen.geometry.sidechains import CAPS
-from openmm_mdgen.peptide import Peptide, Structure
-from openmm_mdgen.sampler import Projection, noise
-from openmm_mdgen.spans import bridged_runs, released, released_channels, runs, spans
+from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.atoms import PeptideAtoms
 from openmm_mdgen.tasks.clashes import ClashRepair
 from openmm_mdgen.tasks.model import PeptideModel
 from openmm_mdgen.tasks.propagator import block_seed
-from openmm_mdgen.tokens import N_TORSIONS, changed_tokens, tokens_to_internal
+from openmm_mdgen.tokens.spans import bridged_runs, released, released_channels, runs, spans
+from openmm_mdgen.tokens.tokens import N_TORSIONS, changed_tokens, tokens_to_internal
 
 _RENEWED = 1  # stands for the noise that is drawn anew, where seeds are made
 _USUAL, _STRAINED = 3.0, 6.0  # standard deviations of a length or angle, before and after the last closure

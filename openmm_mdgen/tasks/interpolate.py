@@ -13,7 +13,7 @@ from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.frames import superposition
-from openmm_mdgen.peptide import Peptide, Structure
+from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.atoms import PeptideAtoms
 from openmm_mdgen.tasks.model import PeptideModel
 from openmm_mdgen.tasks.propagator import block_seed

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.flow.sampler import Projection, integrate, integrate_projected, noise
 from openmm_mdgen.network.velocity import VelocityNetwork
-from openmm_mdgen.peptide import Peptide
-from openmm_mdgen.sampler import Projection, integrate, integrate_projected, noise
-from openmm_mdgen.tokens import N_CHANNELS, Conditioning, Normalization
+from openmm_mdgen.peptide.peptide import Peptide
+from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning, Normalization
 
 MAX_BATCH = 16_384  # frames times residues in one call of the network
 

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.gap_spectra import GapColour, GapSpectra, chain_colour
-from openmm_mdgen.gap_tokens import N_GAP_CHANNELS, told_of_gap, told_of_motion, way_across
+from openmm_mdgen.flow.sampler import integrate, noise
 from openmm_mdgen.geometry.frames import superpose
 from openmm_mdgen.geometry.internal import InternalCoordinates
 from openmm_mdgen.network.velocity import VelocityNetwork
-from openmm_mdgen.peptide import Peptide, Structure
-from openmm_mdgen.sampler import integrate, noise
+from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.model import SolverConfig, inference_precision
-from openmm_mdgen.tokens import Conditioning, sequence_to_indices
+from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, told_of_gap, told_of_motion, way_across
+from openmm_mdgen.tokens.noise_colour import GapColour, GapSpectra, chain_colour
+from openmm_mdgen.tokens.tokens import Conditioning, sequence_to_indices
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,4 @@
+"""From folders of MD to weights.
+
+May import weights, tasks, network, published, flow, tokens, convert, peptide, geometry and errors.
+"""

@@ -186,9 +186,9 @@ def _read(topologies: list[Path], trajectory: Path, stride: int) -> _Read | None
 
 
 def _internal(universe: mda.Universe, stride: int) -> _Read:
+    from openmm_mdgen.convert.structures import atomgroup_to_structure
     from openmm_mdgen.geometry.internal import InternalCoordinates
-    from openmm_mdgen.peptide import Peptide
-    from openmm_mdgen.structures import atomgroup_to_structure
+    from openmm_mdgen.peptide.peptide import Peptide
 
     peptide = Peptide.from_structure(atomgroup_to_structure(universe.atoms))
     positions = universe.trajectory.timeseries(order="fac", step=stride)

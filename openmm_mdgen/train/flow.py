@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from openmm_mdgen.gap_spectra import sine_transform
-from openmm_mdgen.gap_tokens import told_of_motion
-from openmm_mdgen.interpolant import sample_path
+from openmm_mdgen.flow.interpolant import sample_path
+from openmm_mdgen.tokens.gaps import told_of_motion
+from openmm_mdgen.tokens.noise_colour import sine_transform
 from openmm_mdgen.train.windows import Batch
 
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.gap_spectra import BandColour, GapColour, GapSpectra, SpectraSums, chain_colour, stack_colours
-from openmm_mdgen.gap_tokens import motion_beside, told_of_gap, way_across
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS
 from openmm_mdgen.geometry.sidechains import TYPES
-from openmm_mdgen.tokens import Conditioning, sequence_to_indices
+from openmm_mdgen.tokens.gaps import motion_beside, told_of_gap, way_across
+from openmm_mdgen.tokens.noise_colour import BandColour, GapColour, GapSpectra, SpectraSums, chain_colour, stack_colours
+from openmm_mdgen.tokens.tokens import Conditioning, sequence_to_indices
 from openmm_mdgen.train.cache import Cache, Segment
 from openmm_mdgen.train.windows import Batch, Coverage, span
 

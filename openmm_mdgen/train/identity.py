@@ -14,8 +14,8 @@ from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.sidechains import TYPES
-from openmm_mdgen.network.identity import N_EFFECTS, PLACES, IdentityModel, IdentityTable, Place
-from openmm_mdgen.tokens import N_IDENTITIES
+from openmm_mdgen.tasks.identity import N_EFFECTS, PLACES, IdentityModel, IdentityTable, Place
+from openmm_mdgen.tokens.tokens import N_IDENTITIES
 from openmm_mdgen.train.cache import Cache
 from openmm_mdgen.train.identity_examples import Examples, inner_runs, run_examples, usable_segments, with_identity
 

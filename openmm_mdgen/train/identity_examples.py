@@ -11,7 +11,7 @@ from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.sidechains import TYPES
-from openmm_mdgen.network.identity import (
+from openmm_mdgen.tasks.identity import (
     LAGS,
     Place,
     averages_to_features,
@@ -20,8 +20,8 @@ from openmm_mdgen.network.identity import (
     gap_distances,
     surroundings,
 )
-from openmm_mdgen.spans import bridged_runs
-from openmm_mdgen.tokens import N_IDENTITIES, sequence_to_indices
+from openmm_mdgen.tokens.spans import bridged_runs
+from openmm_mdgen.tokens.tokens import N_IDENTITIES, sequence_to_indices
 from openmm_mdgen.train.cache import Cache, Segment
 
 DURATIONS = (10.0, 100.0, 600.0, 3000.0)  # ps, over which noise is measured

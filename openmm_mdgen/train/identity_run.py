@@ -6,10 +6,10 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from openmm_mdgen.identity_file import FORMAT, save_identities
-from openmm_mdgen.tensor_file import check_free
 from openmm_mdgen.train.cache import open_cache
 from openmm_mdgen.train.identity import IdentityConfig, Recovery, fit_identities, measure_recovery
+from openmm_mdgen.weights.identities import FORMAT, save_identities
+from openmm_mdgen.weights.tensor_file import check_free
 
 
 def train_design(

@@ -14,13 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from openmm_mdgen.checkpoint import FORMAT, Weights, load_weights, save_weights
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.gap_spectra import GapSpectra
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.tasks.model import has_fast_bf16
-from openmm_mdgen.tensor_file import check_free
-from openmm_mdgen.tokens import Normalization
+from openmm_mdgen.tokens.noise_colour import GapSpectra
+from openmm_mdgen.tokens.tokens import Normalization
 from openmm_mdgen.train.cache import Cache, open_cache
 from openmm_mdgen.train.flow import (
     TrainingLoss,
@@ -32,6 +30,8 @@ from openmm_mdgen.train.flow import (
 )
 from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_spectra
 from openmm_mdgen.train.windows import Batch, Coverage, WindowConfig, Windows, measure_normalization, span
+from openmm_mdgen.weights.checkpoint import FORMAT, Weights, load_weights, save_weights
+from openmm_mdgen.weights.tensor_file import check_free
 
 N_VALIDATION = 24
 WARMUP = 100

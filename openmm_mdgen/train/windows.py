@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.gap_spectra import GapColour
-from openmm_mdgen.spans import released_channels, spans
-from openmm_mdgen.tokens import (
+from openmm_mdgen.tokens.noise_colour import GapColour
+from openmm_mdgen.tokens.spans import released_channels, spans
+from openmm_mdgen.tokens.tokens import (
     N_CHANNELS,
     N_GIVEN,
     N_IDENTITIES,

@@ -1,4 +1,7 @@
-"""Trajectories made finer: original frames as they were, the frames between made by a model."""
+"""Trajectories made finer: original frames as they were, the frames between made by a model.
+
+May import trajectory, weights, tasks, convert, peptide, geometry and errors.
+"""
 
 from openmm_mdgen.upsampling.gaps import LinearGapFiller
 from openmm_mdgen.upsampling.inplace import upsample_dcd

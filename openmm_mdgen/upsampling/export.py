@@ -11,9 +11,9 @@ from MDAnalysis.exceptions import SelectionError
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
+from openmm_mdgen.trajectory.writing import frame_writer, frame_writer_class
 from openmm_mdgen.upsampling.inplace import Progress, open_topology
 from openmm_mdgen.upsampling.universe import upsample
-from openmm_mdgen.writing import frame_writer, frame_writer_class
 
 
 def upsample_to_file(

@@ -9,8 +9,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from openmm_mdgen.dcd import DCD, Header, file_stamp
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.upsampling.dcd import DCD, Header, file_stamp
 from openmm_mdgen.upsampling.engine import Engine
 from openmm_mdgen.upsampling.partfile import PartFile
 

@@ -16,11 +16,11 @@ import numpy as np
 from MDAnalysis import AtomGroup, Universe
 from MDAnalysis.lib.mdamath import triclinic_box
 
-from openmm_mdgen.dcd import DCD, Header, positions_to_records, record_cells, record_positions
-from openmm_mdgen.dcd_cells import cells_to_boxes
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 from openmm_mdgen.upsampling.assemble import build_engine
+from openmm_mdgen.upsampling.dcd import DCD, Header, positions_to_records, record_cells, record_positions
+from openmm_mdgen.upsampling.dcd_cells import cells_to_boxes
 from openmm_mdgen.upsampling.engine import Engine
 from openmm_mdgen.upsampling.finish import Plan, backup_path, check_unchanged, finish, verify
 from openmm_mdgen.upsampling.gaps import fractions

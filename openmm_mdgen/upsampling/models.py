@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from MDAnalysis import AtomGroup
 
+from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError, MDGenWarning
-from openmm_mdgen.naming import atom_to_element
-from openmm_mdgen.peptide import Structure
-from openmm_mdgen.structures import atomgroup_to_structure
+from openmm_mdgen.peptide.naming import atom_to_element
+from openmm_mdgen.peptide.peptide import Structure
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 from openmm_mdgen.upsampling.gaps import Gaps
 from openmm_mdgen.upsampling.molecules import elements, superposition_weights
@@ -45,7 +45,7 @@ def load_gap_model(model: str | Path | GapModel | GapFiller) -> GapModel | GapFi
         return model
     if not isinstance(model, str | Path):
         raise MDGenError(f"model= got a {type(model).__name__} without fill or bind_gaps; see openmm_mdgen.tasks.gap")
-    from openmm_mdgen.checkpoint import load_task
+    from openmm_mdgen.weights.checkpoint import load_task
 
     name = _UPSAMPLING.get(str(model), str(model))
     task = load_task(name)

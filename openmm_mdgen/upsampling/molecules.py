@@ -10,7 +10,7 @@ from MDAnalysis.lib.distances import self_capped_distance
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from openmm_mdgen.naming import atom_to_element
+from openmm_mdgen.peptide.naming import atom_to_element
 
 PROTEIN = "protein or resname ACE NME NMA NH2 NHE"
 _LONGEST = {"heavy": 1.95, "sulphur": 2.3, "hydrogen": 1.3}  # Å, of a bond

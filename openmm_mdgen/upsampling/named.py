@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from openmm_mdgen.peptide import Structure
+from openmm_mdgen.peptide.peptide import Structure
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 
 
@@ -17,7 +17,7 @@ class NamedModel:
     Parameters
     ----------
     name
-        Name or file, for `openmm_mdgen.checkpoint.load_task`.
+        Name or file, for `openmm_mdgen.weights.checkpoint.load_task`.
     task
         What it gave.
     """
@@ -38,7 +38,7 @@ class NamedModel:
     def task(self) -> GapModel:
         """The model, loaded again after travelling."""
         if self._task is None:
-            from openmm_mdgen.checkpoint import load_task
+            from openmm_mdgen.weights.checkpoint import load_task
 
             self._task = load_task(self._name)
         return self._task

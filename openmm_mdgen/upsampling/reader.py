@@ -15,8 +15,8 @@ from MDAnalysis.coordinates.timestep import Timestep
 from MDAnalysis.lib.mdamath import triclinic_vectors
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.trajectory.writing import frame_writer
 from openmm_mdgen.upsampling.engine import Engine
-from openmm_mdgen.writing import frame_writer
 
 _KEPT_CHUNKS = 4
 

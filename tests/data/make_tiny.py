@@ -14,13 +14,13 @@ import openmm as mm
 import torch
 from openmm import app, unit
 
-from openmm_mdgen.build import build_peptide, build_system
-from openmm_mdgen.checkpoint import Weights, save_weights
-from openmm_mdgen.gap_spectra import GapSpectra
-from openmm_mdgen.gap_tokens import N_GAP_CHANNELS, N_TOLD
+from openmm_mdgen.forcefield.build import build_peptide, build_system
 from openmm_mdgen.geometry.internal import PHI, PSI
 from openmm_mdgen.geometry.sidechains import TYPES
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
+from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, N_TOLD
+from openmm_mdgen.tokens.noise_colour import GapSpectra
+from openmm_mdgen.weights.checkpoint import Weights, save_weights
 
 FOLDER = Path(__file__).parent
 PEPTIDES = ("NDKMF", "PSWYP")

@@ -1,0 +1,4 @@
+"""What users call: simulate, interpolate, unconditional, inpaint, design.
+
+May import trajectory, weights, tasks, forcefield, convert, peptide, geometry and errors.
+"""

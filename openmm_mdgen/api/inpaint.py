@@ -1,0 +1,253 @@
+"""What a user calls to generate some residues of a trajectory anew, or to design them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from MDAnalysis import AtomGroup, Universe
+
+from openmm_mdgen.convert.structures import atomgroup_to_structure, topology_to_structure
+from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.forcefield.build import build_peptide
+from openmm_mdgen.geometry.sidechains import CAPS
+from openmm_mdgen.peptide.peptide import Peptide, Structure
+from openmm_mdgen.tasks.design import LETTERS, Design, Ranked, graft
+from openmm_mdgen.tasks.inpaint import Inpaint, free_residues
+from openmm_mdgen.tasks.propagator import block_seed
+from openmm_mdgen.trajectory.memory import frames_to_universe
+from openmm_mdgen.weights.checkpoint import load_task_for
+from openmm_mdgen.weights.identities import load_identities
+
+
+@dataclass(frozen=True)
+class DesignResult:
+    """Designed sequences and how they move.
+
+    Attributes
+    ----------
+    residues : tuple of int
+        Residue numbers that were designed, along the chain.
+    probabilities : ndarray (P, 20)
+        Of every designed position by itself; columns in the order of ``letters``.
+    letters : str
+        One-letter names of the columns.
+    sequences : list of Ranked
+        (sequence, probability), the most probable first; positions are independent of each other.
+    universes : list of Universe
+        One trajectory for each of ``sequences``, all atoms.
+    """
+
+    residues: tuple[int, ...]
+    probabilities: np.ndarray
+    letters: str
+    sequences: list[Ranked]
+    universes: list[Universe]
+
+
+def inpaint(
+    trajectory: Universe | AtomGroup,
+    residues: Collection[int],
+    n_samples: int = 1,
+    model: Any = "peptide",
+    seed: int = 0,
+    device: str | None = None,
+    told: bool = True,
+) -> list[Universe]:
+    """Generate the motion of some residues, given that of the others.
+
+    Parameters
+    ----------
+    trajectory
+        One peptide's trajectory.
+    residues
+        Residue numbers (``resids``) to be generated; their own motion in ``trajectory`` is not used.
+    n_samples
+        Number of trajectories.
+    model, seed, device
+        As for `simulate`.
+    told
+        Whether the network is told the identities of all residues and the given ones' torsions. Without, it sees only
+        how the given residues lie to each other, as in the published method.
+
+    Returns
+    -------
+    list of Universe
+        As many frames as the trajectory has. Given residues' atoms are exactly as they were, but for the oxygen before
+        and the hydrogen on nitrogen after a generated residue, which lie in its peptide planes.
+
+    Raises
+    ------
+    MDGenError
+        If no residue or every residue is to be generated, one is not there, or the model cannot do it.
+
+    Examples
+    --------
+    >>> samples = openmm_mdgen.inpaint(mda.Universe("pep.pdb", "pep.xtc"), residues=[2, 3], n_samples=4)
+    """
+    _check_count("n_samples", n_samples)
+    given = _read(trajectory)
+    task = load_task_for(Inpaint, model, device, told=told)
+    sampler = task.bind(given.structure, _places(given, residues).values(), given.interval)
+    found = sampler.sample(given.frames, [block_seed(seed, 0, k) for k in range(n_samples)])
+    _tell_kept(sampler.n_kept, n_samples * len(given.frames))
+    return [frames_to_universe(trajectory, frames, given.interval, given.first_time) for frames in found]
+
+
+def design(
+    trajectory: Universe | AtomGroup,
+    residues: Collection[int],
+    n_sequences: int = 4,
+    model: Any = "peptide",
+    seed: int = 0,
+    device: str | None = None,
+    identities: Any = "peptide-design",
+) -> DesignResult:
+    """Design residues to fit the motion of the others.
+
+    Parameters
+    ----------
+    trajectory
+        One peptide's trajectory; of the designed residues neither identity nor motion is used.
+    residues
+        Residue numbers (``resids``) to be designed.
+    n_sequences
+        How many of the most probable sequences to keep, each with a trajectory.
+    model, seed, device
+        As for `simulate`; the model makes the trajectories.
+    identities
+        What guesses the residues: a bundled name, or weights of ``openmm-mdgen train --task design``.
+
+    Returns
+    -------
+    DesignResult
+
+    Raises
+    ------
+    MDGenError
+        If no residue or every residue is to be designed, one is not there, or the model cannot do it.
+
+    Warns
+    -----
+    MDGenWarning
+        Where nothing is known of a place: at an end of the chain, or where more than two designed residues lie side by
+        side. Its probabilities are then how often residues are in the training set.
+
+    Notes
+    -----
+    How often the bundled model is right, by the length of the trajectory, is in docs/results.md.
+
+    Examples
+    --------
+    >>> result = openmm_mdgen.design(mda.Universe("pep.pdb", "pep.xtc"), residues=[2, 3])
+    >>> result.sequences[0].sequence, result.universes[0].trajectory.n_frames
+    """
+    _check_count("n_sequences", n_sequences)
+    given = _read(trajectory)
+    if given.peptide.residue_types[-1] == "NH2":
+        raise MDGenError("a peptide with an NH2 cap cannot be designed: none can be built; cap it with NME instead")
+    task = load_task_for(Design, model, device, identities=load_identities(identities))
+    numbers = _places(given, residues)
+    places = list(numbers.values())
+    free_residues(given.peptide, places)
+    possible = len(LETTERS) ** len(places)
+    if n_sequences > possible:
+        raise MDGenError(f"n_sequences {n_sequences} is above the {possible} sequences that there are; ask for fewer")
+    guess = task.read(given.structure, places, given.frames, given.interval)
+    _tell_unasked([r for r, asked in zip(numbers, guess.asked, strict=True) if not asked], task)
+    ranked = guess.rank(n_sequences)
+    universes = [_designed(task, given, places, r.sequence, block_seed(seed, 0, k)) for k, r in enumerate(ranked)]
+    return DesignResult(tuple(numbers), guess.probabilities(), LETTERS, ranked, universes)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A trajectory as read: (T, N, 3) in Å, ps."""
+
+    atoms: AtomGroup
+    structure: Structure
+    peptide: Peptide
+    frames: np.ndarray
+    interval: float
+    first_time: float
+
+
+def _read(trajectory: Universe | AtomGroup) -> _Given:
+    if not isinstance(trajectory, Universe | AtomGroup):
+        raise MDGenError(f"a trajectory cannot be made of a {type(trajectory).__name__}; give a Universe or AtomGroup")
+    atoms = trajectory.atoms
+    structure = atomgroup_to_structure(atoms)
+    reader = atoms.universe.trajectory
+    current = reader.frame
+    frames = np.stack([atoms.positions.astype(np.float64) for _ in reader])
+    first_time = float(reader[0].time)
+    reader[current]
+    if len(frames) < 2:
+        raise MDGenError(f"a trajectory of {len(frames)} frame has no motion; give 2 frames or more, 64 for a window")
+    structure = replace(structure, positions=frames[0])  # whichever frame the user looks at
+    return _Given(atoms, structure, Peptide.from_structure(structure), frames, float(reader.dt), first_time)
+
+
+def _places(given: _Given, residues: Collection[int]) -> dict[int, int]:
+    """Places from 0, caps left out, of residue numbers, along the chain."""
+    if isinstance(residues, str) or not isinstance(residues, Collection):
+        raise MDGenError(f"residues {residues!r} are no collection of residue numbers; give for example [2, 3]")
+    of_atom = given.atoms.resids
+    order: dict[int, int] = {}
+    for (residue, _), atom in sorted(given.peptide.heavy.items()):
+        order.setdefault(int(of_atom[atom]), residue)
+    from_zero = [k for k, t in enumerate(given.peptide.residue_types) if t not in CAPS]
+    place = {number: from_zero.index(k) for number, k in order.items() if k in from_zero}
+    absent = [r for r in residues if r not in place]
+    if absent:
+        raise MDGenError(
+            f"residue {absent[0]} is not an amino acid of {given.peptide.sequence}; its residue numbers are "
+            f"{', '.join(map(str, sorted(place)))}"
+        )
+    return {number: place[number] for number in sorted(set(map(int, residues)), key=place.__getitem__)}
+
+
+def _check_count(name: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise MDGenError(f"{name} {value!r} must be a whole number of 1 or more; leave it out for the default")
+
+
+def _tell_kept(n_kept: int, n_frames: int) -> None:
+    if n_kept:
+        warnings.warn(
+            f"in {n_kept} of {n_frames} frames the generated residues could not be joined to the given ones and keep "
+            "the backbone that they had; give them a longer run of residues, or leave these frames out",
+            MDGenWarning,
+            stacklevel=3,
+        )
+
+
+def _tell_unasked(numbers: list[int], task: Design) -> None:
+    if numbers:
+        longest = max(place.length for place in task.identities.still)
+        warnings.warn(
+            f"the motion was not asked for residue {', '.join(map(str, numbers))}: {task.identities.name!r} knows runs "
+            f"of up to {longest} between two given residues; the probabilities are how often residues are in its "
+            "training set",
+            MDGenWarning,
+            stacklevel=3,
+        )
+
+
+def _designed(task: Design, given: _Given, places: list[int], sequence: str, seed: int) -> Universe:
+    """A trajectory of the designed sequence on the given residues' motion."""
+    source = given.peptide
+    first = "ACE-" if source.residue_types[0] == "ACE" else ""
+    last = "-NME" if source.residue_types[-1] == "NME" else ""
+    topology, positions = build_peptide(f"{first}{sequence}{last}")
+    structure = topology_to_structure(topology, positions / 10)
+    peptide = Peptide.from_structure(structure)
+    grafted = graft(source, given.frames, peptide, positions, free_residues(source, places))
+    sampler = task.bind(structure, places, given.interval)
+    sampler.generate_also(~grafted.known)
+    frames = sampler.sample_internal(grafted.internal, grafted.positions, [seed])[0]
+    _tell_kept(sampler.n_kept, len(frames))
+    return frames_to_universe(structure, frames, given.interval, given.first_time)

@@ -1,0 +1,213 @@
+"""What a user calls for trajectories through given frames, or from a sequence alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from MDAnalysis import AtomGroup, Universe
+
+from openmm_mdgen.convert.structures import Source, load_structure, topology_to_structure
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.forcefield.build import build_peptide
+from openmm_mdgen.peptide.peptide import Peptide, Structure
+from openmm_mdgen.tasks.propagator import block_seed
+from openmm_mdgen.tasks.unconditional import Unconditional
+from openmm_mdgen.trajectory.memory import frames_to_universe
+from openmm_mdgen.weights.checkpoint import bind_paths, load_task_for
+
+_ROUNDING = 1e-6  # of an interval: what a time may be off a whole number of them
+
+
+def interpolate(
+    start: Source | None,
+    end: Source | None,
+    n_paths: int = 16,
+    time: float = 1000.0,
+    interval: float = 10.0,
+    through: Mapping[float, Source] | None = None,
+    model: Any = "peptide",
+    seed: int = 0,
+    device: str | None = None,
+) -> list[Universe]:
+    """Transition paths: trajectories that pass through given frames.
+
+    Parameters
+    ----------
+    start, end
+        Structures at time 0 and at ``time``: path, Universe or AtomGroup (its current positions), (OpenMM Topology,
+        positions), or Structure. Either may be None where ``through`` has a structure. The first one given decides
+        atom order, bond lengths, angles and hydrogens.
+    n_paths
+        Number of paths.
+    time, interval
+        Length of a path, and time between its frames, in ps.
+    through
+        More structures by their time in ps.
+    model, seed, device
+        As for `simulate`.
+
+    Returns
+    -------
+    list of Universe
+        The given frames are in every path exactly as they were. Between two of them the molecule as a whole turns and
+        moves evenly, which is no dynamics.
+
+    Raises
+    ------
+    MDGenError
+        If structures differ in atoms or sequence, times do not fit, or the model cannot do it.
+
+    Examples
+    --------
+    >>> paths = openmm_mdgen.interpolate("folded.pdb", "open.pdb", n_paths=16)
+    >>> paths = openmm_mdgen.interpolate("a.pdb", None, time=600, through={200.0: "b.pdb"})
+    """
+    if isinstance(n_paths, bool) or not isinstance(n_paths, int) or n_paths < 1:
+        raise MDGenError(f"n_paths {n_paths!r} must be a whole number of 1 or more; leave it out for 16")
+    n_frames = _whole("time", time, interval) + 1
+    sources = _at_frames(start, end, through or {}, n_frames, time, interval)
+    structures = {k: load_structure(source) for k, source in sources.items()}
+    first = next(iter(structures.values()))
+    peptide = Peptide.from_structure(first)
+    for k, structure in structures.items():
+        _check_same(first, peptide, structure, k * interval)
+    sampler = bind_paths(model, first, interval, device)
+    seeds = [block_seed(seed, 0, path) for path in range(n_paths)]
+    paths = sampler.sample({k: s.positions for k, s in structures.items()}, n_frames, seeds)
+    atoms = _atoms(next(iter(sources.values())), first)
+    return [frames_to_universe(atoms, frames, interval) for frames in paths]
+
+
+def unconditional(
+    sequence: str,
+    time: float = 10_000.0,
+    interval: float = 10.0,
+    replicas: int | None = None,
+    model: Any = "peptide",
+    seed: int = 0,
+    device: str | None = None,
+    caps: str = "zwitterion",
+) -> Universe | list[Universe]:
+    """Trajectories of a sequence, without any structure to start from.
+
+    Parameters
+    ----------
+    sequence, caps
+        As for `build.build_peptide`: ``"STHK"``, ``"ACE-A-NME"``. A built molecule gives atoms, bond lengths and
+        hydrogens; its conformation is not used, and nothing needs to be equilibrated.
+    time, interval
+        Length and time between frames in ps; the first frame is at one interval.
+    replicas
+        Number of trajectories; they come as a list.
+    model, seed, device
+        As for `simulate`.
+
+    Examples
+    --------
+    >>> universe = openmm_mdgen.unconditional("STHK", time=10_000)
+    """
+    if replicas is not None and (isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 1):
+        raise MDGenError(f"replicas {replicas!r} must be a whole number of 1 or more; leave it out for one trajectory")
+    n_frames = _whole("time", time, interval)
+    task = load_task_for(Unconditional, model, device)
+    structure = topology_to_structure(*_in_nm(*build_peptide(sequence, caps)))
+    seeds = [block_seed(seed, 0, replica) for replica in range(replicas or 1)]
+    found = task.bind(structure, interval).sample(n_frames, seeds)
+    universes = [frames_to_universe(structure, frames, interval, interval) for frames in found]
+    return universes[0] if replicas is None else universes
+
+
+def _in_nm(topology: Any, positions: np.ndarray) -> tuple[Any, np.ndarray]:
+    return topology, positions / 10
+
+
+def _whole(name: str, time: float, interval: float) -> int:
+    """How many intervals a time holds."""
+    if not (math.isfinite(interval) and interval > 0):
+        raise MDGenError(f"interval {interval} ps must be above 0; give picoseconds, such as 10.0")
+    if not (math.isfinite(time) and time >= interval * (1 - _ROUNDING)):
+        raise MDGenError(f"{name} {time} ps must be at least one interval of {interval:g} ps; give for example 1000")
+    number = round(time / interval)
+    if abs(number * interval - time) > 1e-3 * interval:
+        raise MDGenError(
+            f"{name} {time:g} ps is not a multiple of the interval {interval:g} ps; give {number * interval:g}, or "
+            "another interval"
+        )
+    return number
+
+
+def _at_frames(
+    start: Source | None,
+    end: Source | None,
+    through: Mapping[float, Source],
+    n_frames: int,
+    time: float,
+    interval: float,
+) -> dict[int, Source]:
+    """The given structures by frame number, in order."""
+    if not isinstance(through, Mapping):
+        raise MDGenError(f"through is a {type(through).__name__}; give a dict of times in ps and structures")
+    times = list(through)
+    wrong = [t for t in times if not isinstance(t, Real)]
+    if wrong:
+        raise MDGenError(f"key frame time {wrong[0]!r} is no number; give ps, such as 300.0")
+    if times != sorted(times):
+        raise MDGenError(f"key frames at {', '.join(f'{t:g}' for t in times)} ps are out of order; give them in time")
+    keys: dict[int, Source] = {}
+    if start is not None:
+        keys[0] = start
+    for at, source in through.items():
+        frame = round(at / interval) if math.isfinite(at) else -1
+        if not 0 <= frame < n_frames:
+            raise MDGenError(
+                f"a key frame at {at:g} ps is outside the span of 0 to {time:g} ps; move it or lengthen it"
+            )
+        if abs(frame * interval - at) > 1e-3 * interval:
+            raise MDGenError(
+                f"a key frame at {at:g} ps is no multiple of the interval {interval:g} ps; give {frame * interval:g}"
+            )
+        _put(keys, frame, source, interval)
+    if end is not None:
+        _put(keys, n_frames - 1, end, interval)
+    if not keys:
+        raise MDGenError("no structure is given; give start, end or through (unconditional() needs a sequence only)")
+    return keys
+
+
+def _put(keys: dict[int, Source], frame: int, source: Source, interval: float) -> None:
+    if frame in keys:
+        raise MDGenError(f"two key frames are given at {frame * interval:g} ps; leave one out")
+    keys[frame] = source
+
+
+def _check_same(first: Structure, peptide: Peptide, other: Structure, time: float) -> None:
+    """Raise where a key frame is not the first one's molecule, atom by atom."""
+    if len(other.names) != len(first.names):
+        raise MDGenError(
+            f"the structure at {time:g} ps has {len(other.names)} atoms, the first one {len(first.names)}; give the "
+            "same molecule with the same atoms"
+        )
+    for k, (mine, theirs) in enumerate(zip(_names(first), _names(other), strict=True)):
+        if mine != theirs:
+            raise MDGenError(
+                f"atom {k} of the structure at {time:g} ps is {theirs[1]} of {theirs[0]}, in the first one {mine[1]} "
+                f"of {mine[0]}; give the same molecule with its atoms in the same order"
+            )
+    if Peptide.from_structure(other).heavy != peptide.heavy:
+        raise MDGenError(
+            f"the structure at {time:g} ps is not the first one's molecule ({peptide.sequence}): bonds or handedness "
+            "differ; give two conformations of one molecule"
+        )
+
+
+def _names(structure: Structure) -> list[tuple[str, str]]:
+    return [(r.strip().upper(), n.strip().upper()) for r, n in zip(structure.resnames, structure.names, strict=True)]
+
+
+def _atoms(source: Source, structure: Structure) -> Any:
+    """What a Universe is made over: the user's own atoms where they have a Universe."""
+    return source if isinstance(source, Universe | AtomGroup) else structure

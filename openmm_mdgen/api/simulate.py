@@ -1,0 +1,152 @@
+"""What a user calls on one line: generated trajectories as MDAnalysis Universes."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from os import PathLike
+from pathlib import Path
+from typing import Any, overload
+
+from MDAnalysis import AtomGroup, Merge, Universe
+
+from openmm_mdgen.convert.structures import Source, load_structure
+from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.trajectory.reader import recipe_to_universe
+from openmm_mdgen.trajectory.recipe import Recipe
+
+_ROUNDING = 1e-6  # of an interval: what a time may be off a whole number of them
+_KELVIN = 0.5
+
+
+@overload
+def simulate(
+    structure: Source,
+    time: float,
+    interval: float = ...,
+    model: Any = ...,
+    seed: int = ...,
+    replicas: None = ...,
+    device: str | None = ...,
+    temperature: float | None = ...,
+    equilibrate: float = ...,
+) -> Universe: ...
+@overload
+def simulate(
+    structure: Source,
+    time: float,
+    interval: float = ...,
+    model: Any = ...,
+    seed: int = ...,
+    *,
+    replicas: int,
+    device: str | None = ...,
+    temperature: float | None = ...,
+    equilibrate: float = ...,
+) -> list[Universe]: ...
+def simulate(
+    structure: Source,
+    time: float,
+    interval: float = 10.0,
+    model: Any = "peptide",
+    seed: int = 0,
+    replicas: int | None = None,
+    device: str | None = None,
+    temperature: float | None = None,
+    equilibrate: float = 0.0,
+) -> Universe | list[Universe]:
+    """A generated trajectory as a Universe; its frames are made when they are read.
+
+    Parameters
+    ----------
+    structure
+        Path, Universe or AtomGroup (its current positions), (OpenMM Topology, positions), or Structure: the start, and
+        the source of bond lengths and angles.
+    time
+        Length in ps. Frames are at interval, 2 interval, ..., time; the start is not one of them.
+    interval
+        Picoseconds between frames.
+    model
+        Bundled or registered name, path of weights, or an object with ``next_block`` or ``bind``.
+    seed
+        The same seed gives the same frames.
+    replicas
+        Number of trajectories from the same start; they come as a list.
+    device
+        ``"cpu"``, ``"cuda"``, ...; default: CUDA where it is present.
+    temperature
+        Kelvin. The ensemble is the model's own; another temperature brings a warning.
+    equilibrate
+        Picoseconds generated before the first frame and left out.
+
+    Raises
+    ------
+    MDGenError
+        If the structure, a time, the interval or the model is not usable: it says value, limit and remedy.
+
+    Examples
+    --------
+    >>> universe = openmm_mdgen.simulate("pep.pdb", time=10_000)
+    >>> runs = openmm_mdgen.simulate("pep.pdb", time=1_000, replicas=16, equilibrate=500)
+    """
+    _check_interval(interval)
+    n_frames = _n_intervals("time", time, interval)
+    skip = _n_intervals("equilibrate", equilibrate, interval) if equilibrate else 0
+    if replicas is not None and (isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 1):
+        raise MDGenError(f"replicas {replicas!r} must be a whole number of 1 or more; leave it out for one trajectory")
+    recipes = [
+        Recipe(model, _kept(structure), n_frames, float(interval), seed=seed, replica=replica, skip=skip).with_hashes()
+        for replica in range(replicas or 1)
+    ]
+    universes = [_universe(structure, recipe, device) for recipe in recipes]
+    _check_temperature(temperature, universes[0].trajectory.task)
+    return universes[0] if replicas is None else universes
+
+
+def _kept(structure: Source) -> Any:
+    """What a recipe holds of the source: the path of a file, else the structure itself."""
+    if isinstance(structure, str | PathLike):
+        return Path(structure).absolute()
+    return load_structure(structure)
+
+
+def _universe(structure: Source, recipe: Recipe, device: str | None) -> Universe:
+    """A Universe that keeps what the user's own object knows of its atoms."""
+    if isinstance(structure, Universe | AtomGroup):
+        universe = Merge(structure.atoms)
+        universe.load_new(recipe, device=device)
+        return universe
+    if isinstance(structure, tuple):
+        return Universe(structure[0], recipe, device=device)
+    return recipe_to_universe(recipe, device=device)
+
+
+def _check_interval(interval: float) -> None:
+    if not (math.isfinite(interval) and interval > 0):
+        raise MDGenError(f"interval {interval} ps must be above 0; give picoseconds, such as 10.0")
+
+
+def _n_intervals(name: str, time: float, interval: float) -> int:
+    """Whole intervals in a time, rounded up with a warning."""
+    if not (math.isfinite(time) and time > 0):
+        raise MDGenError(f"{name} {time} ps must be above 0; give picoseconds, such as {name}=1000")
+    number = math.ceil(time / interval - _ROUNDING)
+    if abs(number * interval - time) > _ROUNDING * interval:
+        warnings.warn(
+            f"{name} {time:g} ps is not a multiple of the interval {interval:g} ps; it is rounded up to "
+            f"{number * interval:g} ps",
+            MDGenWarning,
+            stacklevel=3,
+        )
+    return number
+
+
+def _check_temperature(temperature: float | None, task: Any) -> None:
+    trained = getattr(task, "temperature", None)
+    if temperature is not None and trained is not None and abs(temperature - trained) > _KELVIN:
+        warnings.warn(
+            f"temperature {temperature:g} K is not the model's: the frames are of its ensemble at {trained:g} K; give "
+            f"temperature={trained:g} or train a model at {temperature:g} K",
+            MDGenWarning,
+            stacklevel=3,
+        )

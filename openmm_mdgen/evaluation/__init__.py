@@ -1,0 +1,9 @@
+"""Judge generated trajectories against reference ones; `openmm_mdgen.evaluate` is its face.
+
+May import peptide, geometry and errors: it knows nothing of models.
+"""
+
+from openmm_mdgen.evaluation.compare import evaluate
+from openmm_mdgen.evaluation.results import Evaluation
+
+__all__ = ["Evaluation", "evaluate"]

@@ -1,0 +1,4 @@
+"""The stochastic interpolant and its solvers; knows no proteins.
+
+May import errors.
+"""

@@ -1,0 +1,187 @@
+"""Atoms as the user gave them, grouped into residues and ordered along one chain by peptide bonds."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.peptide import naming
+
+_PEPTIDE_BOND_LIMIT = 2.0  # Å, C to N of the next residue
+_LISTED_BOND_LIMIT = 3.0  # Å, the same where the topology lists the bond
+_KEEP_PEPTIDE = (
+    "keep the peptide alone, by select_atoms('protein or resname ACE NME NH2 NHE') in MDAnalysis or Modeller in OpenMM"
+)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Atoms as the user gave them, whatever file or object they came from.
+
+    Attributes
+    ----------
+    names, resnames
+        Atom name and residue name of each of the N atoms.
+    residues
+        (N,) residue index, from 0, in file order.
+    chains
+        (N,) chain index.
+    elements
+        Element symbol of each atom, ``""`` where unknown.
+    bonds
+        Pairs of atom indices; may be incomplete or empty.
+    positions
+        (N, 3) float64, Å.
+    """
+
+    names: tuple[str, ...]
+    resnames: tuple[str, ...]
+    residues: np.ndarray
+    chains: np.ndarray
+    elements: tuple[str, ...]
+    bonds: tuple[tuple[int, int], ...]
+    positions: np.ndarray
+
+    def __post_init__(self) -> None:
+        shape = np.shape(self.positions)
+        if shape != (len(self.names), 3):
+            raise MDGenError(f"positions have shape {shape} for {len(self.names)} atoms; give one (x, y, z) per atom")
+
+
+@dataclass(frozen=True)
+class Residue:
+    """One amino acid or cap: canonical heavy-atom names and the user's indices."""
+
+    type: str
+    number: int  # 1-based, in file order, for messages
+    atoms: dict[str, int]
+
+    def __str__(self) -> str:
+        return f"residue {self.number} ({self.type})"
+
+    def ordered(self) -> list[tuple[str, int]]:
+        names = (*naming.HEAVY_ATOMS[self.type], "OXT")
+        return [(name, self.atoms[name]) for name in names if name in self.atoms]
+
+
+def group_residues(structure: Structure) -> list[Residue]:
+    """Group the heavy atoms into amino acids and caps; refuse whatever is neither."""
+    if not structure.names:
+        raise MDGenError("the structure has no atoms, at least one residue is needed; check the file or the selection")
+    n_bad = int(np.count_nonzero(~np.isfinite(structure.positions).all(axis=-1)))
+    if n_bad:
+        raise MDGenError(
+            f"{n_bad} of {len(structure.names)} atoms have NaN or infinite positions; set all positions first"
+        )
+    members: dict[int, list[int]] = defaultdict(list)
+    for atom, residue in enumerate(structure.residues.tolist()):
+        members[residue].append(atom)
+    groups = [members[key] for key in sorted(members)]
+    _refuse_others(structure, groups)
+    residues = [part for number, atoms in enumerate(groups, 1) for part in _split_caps(structure, number, atoms)]
+    if all(residue.type in naming.CAPS for residue in residues):
+        raise MDGenError(
+            "the structure has no amino-acid residues, at least one is needed; check the file or the selection"
+        )
+    return residues
+
+
+def _refuse_others(structure: Structure, groups: list[list[int]]) -> None:
+    """Raise for residues that are not amino acids or caps, naming them by kind."""
+    others: dict[str, Counter[str]] = defaultdict(Counter)
+    for number, atoms in enumerate(groups, 1):
+        name = structure.resnames[atoms[0]].strip()
+        if naming.residue_to_canonical(name) is not None:
+            continue
+        if {"N", "CA", "C"} <= {structure.names[atom] for atom in atoms}:
+            raise MDGenError(
+                f"residue {number} ({name}) is not a standard residue; only the 20 L-amino acids and the caps ACE, "
+                "NME, NH2 are known; replace it, for example by PDBFixer's replaceNonstandardResidues"
+            )
+        is_water = name.upper() in naming.WATERS
+        is_ion = name.upper() in naming.IONS or len(atoms) == 1
+        others["waters" if is_water else "ions" if is_ion else "ligands or other molecules"][name] += 1
+    if others:
+        found = ", ".join(
+            f"{sum(count.values())} {kind} ({', '.join(list(count)[:5])})" for kind, count in others.items()
+        )
+        raise MDGenError(
+            f"the structure has {found}; only one peptide and nothing else can be generated; {_KEEP_PEPTIDE}"
+        )
+
+
+def _split_caps(structure: Structure, number: int, atoms: Sequence[int]) -> list[Residue]:
+    """The residue of one group, and the caps that CHARMM patches put into the same group."""
+    residue_type = naming.residue_to_canonical(structure.resnames[atoms[0]])
+    assert residue_type is not None
+    heavy = {}
+    for atom in atoms:
+        name = structure.names[atom].strip().upper()
+        if naming.atom_to_element(name, structure.elements[atom]) == "H":
+            continue
+        if name in heavy:
+            raise MDGenError(
+                f"residue {number} ({residue_type}) has two atoms named {name}; keep one alternate location of each"
+            )
+        heavy[name] = atom
+    parts: dict[str, dict[str, int]] = {"ACE": {}, residue_type: {}, "NME": {}}
+    for name, atom in heavy.items():
+        patch = naming.CHARMM_PATCH_ATOMS.get(name, residue_type) if residue_type not in naming.CAPS else residue_type
+        parts[patch][name] = atom
+    if set(parts["NME"]) == {"NT"}:
+        parts["NH2"] = parts.pop("NME")
+    return [
+        Residue(kind, number, {naming.heavy_to_canonical(kind, part)[name]: atom for name, atom in part.items()})
+        for kind, part in parts.items()
+        if part
+    ]
+
+
+def order_residues(structure: Structure, residues: list[Residue]) -> list[Residue]:
+    """Residues from the N to the C terminus, by peptide bonds."""
+    following = _following(structure, residues)
+    starts = sorted(set(range(len(residues))) - set(following.values()))
+    if not starts:
+        raise MDGenError(
+            f"the peptide is cyclic ({len(residues)} residues); only linear peptides can be generated; open the ring"
+        )
+    if len(starts) > 1:
+        labels = len({int(structure.chains[next(iter(residue.atoms.values()))]) for residue in residues})
+        raise MDGenError(
+            f"the structure has {len(starts)} chains or chain breaks ({labels} chain labels; {residues[starts[1]]} has "
+            f"no C within {_PEPTIDE_BOND_LIMIT} Å of its N), at most 1 chain can be generated; select one chain, make "
+            "the molecule whole across the periodic box, or model missing residues"
+        )
+    order = starts
+    while order[-1] in following:
+        order.append(following[order[-1]])
+    if len(order) < len(residues):
+        raise MDGenError(
+            f"{len(residues) - len(order)} residues form a ring apart from the chain; select one linear chain"
+        )
+    return [residues[index] for index in order]
+
+
+def _following(structure: Structure, residues: list[Residue]) -> dict[int, int]:
+    """Index of each residue -> index of the residue whose N its C is bonded to."""
+    from_c = [index for index, residue in enumerate(residues) if "C" in residue.atoms]
+    to_n = [index for index, residue in enumerate(residues) if "N" in residue.atoms]
+    if not from_c or not to_n:
+        return {}
+    carbons = [residues[index].atoms["C"] for index in from_c]
+    nitrogens = [residues[index].atoms["N"] for index in to_n]
+    distance = cdist(structure.positions[carbons], structure.positions[nitrogens])
+    limit = np.full_like(distance, _PEPTIDE_BOND_LIMIT)
+    row, column = ({atom: place for place, atom in enumerate(atoms)} for atoms in (carbons, nitrogens))
+    for pair in structure.bonds:
+        for carbon, nitrogen in (pair, pair[::-1]):
+            if carbon in row and nitrogen in column:
+                limit[row[carbon], column[nitrogen]] = _LISTED_BOND_LIMIT
+    distance[(distance > limit) | np.equal.outer(from_c, to_n)] = np.inf
+    nearest = distance.argmin(axis=1)
+    return {from_c[c]: to_n[n] for c, n in enumerate(nearest) if np.isfinite(distance[c, n])}

@@ -1,0 +1,87 @@
+"""The propagator of a recipe: loaded late, shared within a process, never pickled."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.tasks.propagator import Propagator
+from openmm_mdgen.trajectory.recipe import Recipe
+
+
+class BoundModel:
+    """The propagator of a recipe, loaded when first called for; only the recipe is pickled.
+
+    Parameters
+    ----------
+    recipe
+        What to load.
+    model
+        Used instead of the recipe's model; its content must be the same.
+    device
+        As for `load_task`; default: the CPU for a recipe made there, else the best there is.
+    """
+
+    def __init__(self, recipe: Recipe, model: Any = None, device: str | None = None) -> None:
+        self.recipe = recipe
+        self.model = recipe.model if model is None else model
+        self.device = device or ("cpu" if recipe.origin.device == "cpu" else None)
+        self._task: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_task": None}
+
+    def __call__(self) -> Propagator:
+        """The propagator, bound to the recipe's structure and interval.
+
+        Raises
+        ------
+        MDGenError
+            If the model does something else than simulating, or not this structure or interval.
+        """
+        task = self.task
+        if hasattr(task, "next_block"):
+            return task
+        if hasattr(task, "bind"):
+            return task.bind(self.recipe.load_structure(), self.recipe.interval)
+        raise MDGenError(
+            f"model {self.model!r} ({type(task).__name__}) does not simulate; choose another of 'openmm-mdgen models', "
+            "or an object with next_block"
+        )
+
+    @property
+    def task(self) -> Any:
+        """What `load_task` gives, checked against the recipe.
+
+        Raises
+        ------
+        MDGenError
+            If the model is not the one that the recipe was written with.
+        """
+        if self._task is None:
+            task = _loaded(self.model, self.device)
+            expected, found = self.recipe.origin.model_hash, getattr(task, "content_hash", "")
+            if expected and found != expected:
+                raise MDGenError(
+                    f"model {self.model!r} has content {found[:12] or 'unknown'}, the recipe was written with "
+                    f"{expected[:12]}; install the version that it names, pass it by model=, or write the recipe again"
+                )
+            self._task = task
+        return self._task
+
+
+def _loaded(model: Any, device: str | None) -> Any:
+    """The task; one for all readers of this process that name the same model, as long as its file stays as it is."""
+    if not isinstance(model, str | Path):
+        return model
+    path = Path(model)
+    return _load_once(model, device, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@lru_cache(maxsize=4)
+def _load_once(model: str | Path, device: str | None, _changed: int) -> Any:
+    from openmm_mdgen.weights.checkpoint import load_task  # brings torch: only where frames are made
+
+    return load_task(model, device)

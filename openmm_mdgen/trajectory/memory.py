@@ -1,0 +1,61 @@
+"""Frames in memory as a Universe over the user's own atoms, with the right times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from MDAnalysis import AtomGroup, Merge, Universe
+from MDAnalysis.coordinates.memory import MemoryReader
+
+from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.trajectory.parser import structure_to_topology
+
+
+class TimedMemoryReader(MemoryReader):
+    """MDAnalysis' `MemoryReader` whose first frame need not be at time 0.
+
+    Parameters
+    ----------
+    coordinate_array, **kwargs
+        As for `MemoryReader`.
+    first_time
+        ps.
+    """
+
+    def __init__(self, coordinate_array: np.ndarray, *args: Any, first_time: float = 0.0, **kwargs: Any) -> None:
+        self._first_time = first_time
+        super().__init__(coordinate_array, *args, **kwargs)
+
+    def _read_next_timestep(self, ts: Any = None) -> Any:
+        ts = super()._read_next_timestep(ts)
+        ts.time += self._first_time
+        return ts
+
+    def copy(self) -> TimedMemoryReader:
+        """A reader of its own, with a copy of the frames."""
+        new = super().copy()
+        new._first_time = self._first_time
+        new[self.ts.frame]
+        return new
+
+
+def frames_to_universe(source: Any, frames: np.ndarray, interval: float, first_time: float = 0.0) -> Universe:
+    """A Universe over the source's atoms.
+
+    Parameters
+    ----------
+    source : Universe, AtomGroup or Structure
+        All that a Universe or AtomGroup knows of its atoms is kept.
+    frames : ndarray (T, N, 3)
+        Å.
+    interval, first_time : float
+        ps.
+    """
+    if isinstance(source, Universe | AtomGroup):
+        universe = Merge(source.atoms)
+    else:
+        assert isinstance(source, Structure)
+        universe = Universe(structure_to_topology(source))
+    universe.load_new(frames.astype(np.float32), format=TimedMemoryReader, dt=interval, first_time=first_time)
+    return universe

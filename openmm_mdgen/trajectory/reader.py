@@ -1,0 +1,196 @@
+"""The MDAnalysis edge: a ``.mdgen`` recipe read as a trajectory like any other."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar
+
+from MDAnalysis import Universe
+from MDAnalysis.coordinates.base import ReaderBase, WriterBase
+from MDAnalysis.coordinates.timestep import Timestep
+from MDAnalysis.lib.util import store_init_arguments
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.trajectory.blocks import Blocks
+from openmm_mdgen.trajectory.bound_model import BoundModel
+from openmm_mdgen.trajectory.parser import MDGenParser, recipe_to_topology
+from openmm_mdgen.trajectory.recipe import Recipe
+from openmm_mdgen.trajectory.recipe_file import library_versions, read_n_atoms, read_recipe
+from openmm_mdgen.trajectory.writing import frame_writer
+
+__all__ = ["MDGenParser", "MDGenReader", "recipe_to_universe"]
+
+
+def _leave_threads_alone() -> None:
+    """A forked child has none of its parent's threads, and hangs where it waits for them.
+
+    So it does not use torch's pool, and does not collect what its parent left: an OpenMM Context among it would wait
+    for its own threads to end.
+    """
+    gc.freeze()
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):  # absent on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_leave_threads_alone)
+
+
+class MDGenReader(ReaderBase):
+    """Frames of a `.mdgen` recipe, generated on demand.
+
+    Frame 0 is the first generated frame, at ``time = dt``, as in a file written by an OpenMM reporter. Frames are made
+    in blocks; blocks used last stay in memory, and every order of access gives the same bits on one machine.
+
+    Parameters
+    ----------
+    filename
+        Path of a ``.mdgen`` file, or a `Recipe`.
+    model
+        Used instead of the model that the recipe names (its file was moved, say); its content must be the same.
+    device
+        Default: the CPU for a recipe made there, else the best there is.
+    cache
+        Folder in which finished blocks are kept for other readers and later sessions; safe under several readers.
+    blocks
+        Shares the blocks of another reader of the same recipe; used by `copy`.
+
+    Notes
+    -----
+    Limitations: opening generates the first block. Reaching a frame the first time generates every block before it,
+    since each starts where the one before ended. There are no velocities, forces or unit cell. Pickles hold the recipe,
+    the current frame and the known starts of blocks, not the frames.
+
+    Examples
+    --------
+    >>> universe = mda.Universe("pep.pdb", "pep.mdgen")
+    >>> universe.trajectory[500].time
+    """
+
+    format: ClassVar[list[str]] = ["MDGEN"]
+    units: ClassVar[Mapping[str, str | None]] = {"time": "ps", "length": "Angstrom"}
+
+    @staticmethod
+    def _format_hint(thing: Any) -> bool:
+        return isinstance(thing, Recipe)
+
+    @store_init_arguments
+    def __init__(
+        self,
+        filename: str | PathLike[str] | Recipe,
+        convert_units: bool = True,
+        n_atoms: int | None = None,
+        model: Any = None,
+        device: str | None = None,
+        cache: str | PathLike[str] | None = None,
+        blocks: Blocks | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(filename, convert_units=convert_units, **kwargs)
+        if isinstance(filename, Recipe):
+            self.filename = None
+        self._recipe = filename if isinstance(filename, Recipe) else read_recipe(filename)
+        self._bound = BoundModel(self._recipe, model, device)
+        structure = self._recipe.load_structure()
+        self.n_atoms = len(structure.names)
+        self.n_frames = self._recipe.n_frames
+        if n_atoms not in (None, self.n_atoms):
+            raise MDGenError(
+                f"the topology has {n_atoms} atoms, the recipe's structure has {self.n_atoms}; open the recipe with "
+                "the structure that it was written for"
+            )
+        if blocks is None:
+            blocks = Blocks(
+                self._bound,
+                self._recipe.load_start(structure),
+                self._recipe.seed,
+                replica=self._recipe.replica,
+                expected=self._recipe.origin.first_block,
+                cache=None if cache is None else Path(cache),
+            )
+            blocks.first_checksum()
+        self._blocks = blocks
+        self._kwargs["blocks"] = blocks
+        self.ts = self._Timestep(self.n_atoms, **({"dt": self._recipe.interval} | self._ts_kwargs))
+        self._read_frame(0)
+
+    @classmethod
+    def parse_n_atoms(cls, filename: str, **kwargs: Any) -> int:
+        """Number of atoms of a ``.mdgen`` file."""
+        return read_n_atoms(filename)
+
+    @property
+    def task(self) -> Any:
+        """The loaded model: its name, temperature and ranges."""
+        return self._bound.task
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe, with what is known of the frames made here; for `write_recipe`."""
+        task = self.task
+        origin = replace(
+            self._recipe.origin,
+            model_hash=getattr(task, "content_hash", ""),
+            first_block=self._blocks.first_checksum(),
+            device=str(getattr(task, "device", "")),
+            precision=str(getattr(task, "precision", "")),
+            versions=library_versions(),
+        )
+        return replace(self._recipe, origin=origin)
+
+    def Writer(self, filename: str | PathLike[str], n_atoms: int | None = None, **kwargs: Any) -> WriterBase:
+        """A writer for frames of this trajectory, with its times; see `frame_writer`."""
+        first_time = self.dt + self.ts.data.get("time_offset", 0.0)
+        return frame_writer(filename, n_atoms or self.n_atoms, self.dt, first_time, **kwargs)
+
+    def __repr__(self) -> str:
+        name = self.filename or "recipe"
+        return f"<{type(self).__name__} {name} with {self.n_frames} frames of {self.n_atoms} atoms>"
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _reopen(self) -> None:
+        self.ts.frame = -1
+        self.ts.time = 0.0  # auxiliary readers deduce the time of frame 0 from it
+
+    def _read_frame(self, frame: int) -> Timestep:
+        self.ts.positions = self._blocks.frame(self._recipe.skip + frame)
+        self.ts.frame = frame
+        self.ts.time = (frame + 1) * self.ts.dt
+        return self.ts
+
+    def _read_next_timestep(self, ts: Timestep | None = None) -> Timestep:
+        if self.ts.frame >= self.n_frames - 1:
+            raise EOFError(f"the trajectory has {self.n_frames} frames")
+        return self._read_frame(self.ts.frame + 1)
+
+
+def recipe_to_universe(recipe: Recipe | str | PathLike[str], **reader: Any) -> Universe:
+    """A Universe of a recipe alone: its atoms and its frames.
+
+    Parameters
+    ----------
+    recipe
+        Path of a ``.mdgen`` file, or a `Recipe`.
+    reader
+        ``model``, ``device`` and ``cache`` of `MDGenReader`.
+
+    Raises
+    ------
+    MDGenError
+        If the recipe, its files or its model cannot be used.
+
+    Examples
+    --------
+    >>> universe = recipe_to_universe("pep.mdgen", cache="blocks/")
+    """
+    known = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    return Universe(recipe_to_topology(known), recipe if isinstance(recipe, Recipe) else str(recipe), **reader)

@@ -1,0 +1,306 @@
+"""Weights on disk: safetensors with everything that is needed to use them, and the names by which they are found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.geometry.sidechains import TYPES
+from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
+from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.published.file import is_published, load_published
+from openmm_mdgen.tasks.interpolate import Interpolate
+from openmm_mdgen.tasks.model import PeptideModel
+from openmm_mdgen.tasks.simulate import Simulate
+from openmm_mdgen.tasks.upsample import Upsample
+from openmm_mdgen.tokens.noise_colour import GapSpectra
+from openmm_mdgen.tokens.tokens import Normalization
+from openmm_mdgen.weights import identities as identity_file
+from openmm_mdgen.weights.tensor_file import bundled_path, read_tensors, write_tensors
+
+FORMAT = "openmm-mdgen velocity 1"
+_ABOUT = ("name", "task", "temperature", "intervals", "spacings", "lengths", "training")
+ENTRY_POINTS = "openmm_mdgen.models"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network's parameters and what they are good for.
+
+    Attributes
+    ----------
+    config : VelocityConfig
+    state : dict of str to Tensor
+    tables : dict of str to Tensor
+        How tokens are scaled: a `Normalization` or `GapSpectra`, by field.
+    name : str
+    task : {'simulate', 'upsample'}
+    temperature : float
+        K, of the ensemble that the network learned.
+    intervals : (float, float)
+        ps, smallest and largest interval trained.
+    spacings : (float, float) or ()
+        ps, smallest and largest spacing of key frames, of an upsampling network.
+    lengths : (int, int)
+        Residues, fewest and most, caps left out.
+    training : dict
+        What the model card says of the run.
+    content_hash : str
+        SHA-256 of the file that they were read from.
+    """
+
+    config: VelocityConfig
+    state: dict[str, Tensor]
+    tables: dict[str, Tensor]
+    name: str = "model"
+    task: str = "simulate"
+    temperature: float = 350.0
+    intervals: tuple[float, float] = (1.0, 100.0)
+    spacings: tuple[float, ...] = ()
+    lengths: tuple[int, int] = (1, 8)
+    training: dict[str, Any] = field(default_factory=dict)
+    content_hash: str = ""
+
+
+def save_weights(path: Path, weights: Weights) -> None:
+    """Write a .safetensors file."""
+    tensors = {f"network.{k}": v.detach().cpu().float().contiguous() for k, v in weights.state.items()}
+    tensors |= {f"table.{k}": v.contiguous() for k, v in weights.tables.items()}
+    about = {k: getattr(weights, k) for k in _ABOUT}
+    metadata = {"format": FORMAT, "config": json.dumps(asdict(weights.config)), "about": json.dumps(about)}
+    write_tensors(path, tensors, metadata)
+
+
+def read_weights(path: Path) -> Weights:
+    """Read what `save_weights` wrote.
+
+    Raises
+    ------
+    MDGenError
+        If the file is missing, damaged, or not ours.
+    """
+    tensors, metadata = read_tensors(path)
+    if metadata.get("format") != FORMAT:
+        guesses = metadata.get("format") == identity_file.FORMAT
+        raise MDGenError(
+            f"weights file {path} is of format {metadata.get('format')!r}, not {FORMAT!r}; "
+            + ("give it to design as identities=" if guesses else "use openmm-mdgen import")
+        )
+    config, about = _read_metadata(metadata, path)
+    state = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
+    state = {k: v for k, v in state.items() if not k.startswith("identity_out.")}  # early files have this layer
+    tables = {k.removeprefix("table."): v for k, v in tensors.items() if k.startswith("table.")}
+    check_state(VelocityNetwork(config).state_dict() | _empty_tables(about, config, tables), state | tables, path)
+    return Weights(config, state, tables, **about, content_hash=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _read_metadata(metadata: dict[str, str], path: Path) -> tuple[VelocityConfig, dict[str, Any]]:
+    """The network's shape, and what `Weights` says beside it."""
+    try:
+        about = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(metadata["about"]).items()}
+        if not set(about) <= set(_ABOUT):
+            raise ValueError(f"unknown {min(set(about) - set(_ABOUT))}")
+        if about.get("task") == "upsample" and len(about.get("spacings", ())) != 2:
+            raise ValueError("spacings of an upsampling model are a shortest and a longest")
+        return VelocityConfig(**json.loads(metadata["config"])), about
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise MDGenError(f"weights file {path} has unreadable metadata ({error}); fetch or train it again") from error
+
+
+def _empty_tables(about: dict[str, Any], config: VelocityConfig, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tables of the shapes that the task needs."""
+    if about.get("task") != "upsample":
+        return {"mean": torch.empty(config.channels), "std": torch.empty(config.channels)}
+    shape = (*found["frequencies"].shape, 1, 1) if "frequencies" in found else (1, 1)
+    pairs, bands = (max(1, n) for n in shape[:2])
+    square = torch.empty(pairs, bands, config.channels, config.channels)
+    return {
+        "pairs": torch.empty(pairs, 2),
+        "frequencies": torch.empty(pairs, bands),
+        "variance": torch.empty(pairs, bands, len(TYPES), config.channels),
+        "own": square,
+        "before": square,
+        "mean": torch.empty(len(TYPES), config.channels),
+        "kept": torch.empty(config.channels),
+    }
+
+
+def check_state(expected: dict[str, Tensor], found: dict[str, Tensor], path: Path) -> None:
+    """Missing, extra or misshaped tensors, by name."""
+    wrong = [f"missing {k}" for k in expected if k not in found]
+    wrong += [f"unexpected {k}" for k in found if k not in expected]
+    wrong += [
+        f"{k} is {tuple(found[k].shape)}, not {tuple(v.shape)}"
+        for k, v in expected.items()
+        if k in found and found[k].shape != v.shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise MDGenError(
+            f"weights file {path} does not fit its network: {'; '.join(wrong[:3])}{more}; fetch or train it again"
+        )
+
+
+def load_weights(name: str) -> Weights:
+    """Weights by bundled name or by path."""
+    bundled = bundled_path(name)
+    return read_weights(bundled if bundled.exists() else Path(name))
+
+
+def build_network(weights: Weights, device: torch.device | str = "cpu") -> VelocityNetwork:
+    """The network with its weights, ready for use."""
+    network = VelocityNetwork(weights.config)
+    network.load_state_dict(weights.state)
+    return network.eval().requires_grad_(False).to(device)
+
+
+def load_task(model: Any, device: str | None = None) -> Any:
+    """What a ``model=`` argument means.
+
+    Parameters
+    ----------
+    model : str, Path or object
+        A bundled or registered name, a weights file, a loaded task, or any object with ``next_block`` or ``bind``.
+    device : str, optional
+        'cpu', 'cuda', 'mps'; default: CUDA where present, else the CPU.
+
+    Returns
+    -------
+    Simulate or the object itself
+
+    Raises
+    ------
+    MDGenError
+        For an unknown name (the known ones are listed), a bad file, or a device that is absent.
+    """
+    if not isinstance(model, str | Path):
+        if hasattr(model, "next_block") or hasattr(model, "bind") or hasattr(model, "bind_gaps"):
+            return model
+        raise MDGenError(
+            f"model= got a {type(model).__name__} without next_block or bind; see tasks.propagator.Propagator"
+        )
+    if isinstance(model, str) and model.startswith("hf://"):
+        from openmm_mdgen.weights.hub import fetch
+
+        model = fetch(model)
+    path = Path(model)
+    if isinstance(model, str) and path.suffix not in (".safetensors", ".ckpt"):
+        return _named(model, device)
+    if is_published(path):
+        return load_published(path, device)
+    weights = read_weights(path)
+    return upsampling(weights, device) if weights.task == "upsample" else simulation(weights, device)
+
+
+_Task = TypeVar("_Task", bound=PeptideModel)
+
+
+def load_task_for(task: type[_Task], model: Any, device: str | None = None, **changes: Any) -> _Task:
+    """A task other than the one that a model is for by itself, with its weights.
+
+    Parameters
+    ----------
+    task : type
+        `Interpolate`, `Inpaint`, `Design`, `Unconditional`, ...
+    model, device
+        As for `load_task`.
+    **changes
+        Attributes of the task.
+
+    Raises
+    ------
+    MDGenError
+        As `load_task`, and where the model's tokens are not those of the task.
+    """
+    loaded = load_task(model, device)
+    if not isinstance(loaded, PeptideModel):
+        name = getattr(loaded, "name", type(loaded).__name__)
+        raise MDGenError(
+            f"model {name!r} cannot {task.__name__.lower()}; choose 'peptide' or weights that were trained with "
+            "--task simulate"
+        )
+    return task.of(loaded, **changes)
+
+
+def bind_paths(model: Any, structure: Structure, interval: float, device: str | None = None) -> Any:
+    """A sampler of paths over a structure's atoms, see `InterpolateSampler`; published checkpoints included."""
+    loaded = load_task(model, device)
+    if hasattr(loaded, "bind_paths"):
+        return loaded.bind_paths(structure, interval)
+    return load_task_for(Interpolate, loaded).bind(structure, interval)
+
+
+def _named(name: str, device: str | None) -> Any:
+    known = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+    if name == identity_file.BUNDLED:
+        raise MDGenError(
+            f"model {name!r} makes no trajectories but guesses identities; give it to design as identities="
+        )
+    if name not in known:
+        listed = ", ".join(sorted(known))
+        raise MDGenError(f"model {name!r} is unknown; known are {listed}, or give the path of a .safetensors file")
+    return load_task(known[name].load()(device), device)
+
+
+def bundled_peptide(device: str | None = None) -> Simulate:
+    """The model that comes with the package: 1 to 8 residues, capped or not, 350 K."""
+    return simulation(read_weights(bundled_path("peptide")), device)
+
+
+def simulation(weights: Weights, device: str | None = None) -> Simulate:
+    """The simulation task of these weights."""
+    return Simulate(
+        network=build_network(weights, choose_device(device)),
+        normalization=Normalization(**weights.tables),
+        name=weights.name,
+        content_hash=weights.content_hash,
+        temperature=weights.temperature,
+        intervals=weights.intervals,
+        lengths=weights.lengths,
+    )
+
+
+def bundled_peptide_upsample(device: str | None = None) -> Upsample:
+    """The upsampling model that comes with the package."""
+    return upsampling(read_weights(bundled_path("peptide-upsample")), device)
+
+
+def upsampling(weights: Weights, device: str | None = None) -> Upsample:
+    """The upsampling task of these weights."""
+    return Upsample(
+        network=build_network(weights, choose_device(device)),
+        spectra=GapSpectra(**weights.tables),
+        name=weights.name,
+        content_hash=weights.content_hash,
+        spacings=(weights.spacings[0], weights.spacings[1]),
+        intervals=weights.intervals,
+        lengths=weights.lengths,
+    )
+
+
+def choose_device(device: str | None) -> torch.device:
+    """CUDA where present, else the CPU, unless one is named.
+
+    Raises
+    ------
+    MDGenError
+        If the named device is absent.
+    """
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise MDGenError(f"device {device!r} is unknown; choose cpu, cuda or mps") from error
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not present.get(chosen.type, False):
+        raise MDGenError(f"device {device!r} is not present on this machine; choose device='cpu'")
+    return chosen

@@ -1,0 +1,54 @@
+"""Tensors and what is said of them in one .safetensors file, and where those that come with the package lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from openmm_mdgen.errors import MDGenError
+
+
+def bundled_path(name: str) -> Path:
+    """Where a bundled model's weights lie."""
+    return Path(__file__).parent / f"{name}.safetensors"
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a .safetensors file, under a temporary name first, with the permissions that new files get."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.touch()
+    mode = temporary.stat().st_mode
+    save_file(tensors, temporary, metadata=metadata)
+    temporary.chmod(mode)  # save_file lets only the owner read
+    temporary.replace(path)
+
+
+def check_free(path: Path, format: str) -> None:
+    """Raise `MDGenError` where a file of another format lies, which a run would write over."""
+    if path.exists() and read_tensors(path)[1].get("format") != format:
+        raise MDGenError(f"{path} holds weights of another kind; name another folder with -o")
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a file.
+
+    Raises
+    ------
+    MDGenError
+        If it is missing or damaged.
+    """
+    if not path.exists():
+        raise MDGenError(
+            f"weights file {path} does not exist; name a .safetensors file or one of `openmm-mdgen models`"
+        )
+    try:
+        with safe_open(path, framework="pt") as handle:
+            return {k: handle.get_tensor(k) for k in handle.keys()}, handle.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise MDGenError(
+            f"weights file {path} is damaged or no .safetensors file ({error}); fetch or train it again"
+        ) from error
