@@ -1,4 +1,4 @@
-"""Imports point down only: a module may import its own level and the levels below it."""
+"""Imports point down only: one line per folder says what it may import; no two files import each other."""
 
 import ast
 from collections.abc import Iterator
@@ -7,41 +7,122 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "openmm_mdgen"
-LEVELS = (
-    "errors",
-    "geometry interpolant sampler",
-    "naming chain peptide_checks peptide tokens gap_tokens gap_spectra published_tokens spans",
-    "network",
-    "tasks",
-    "tensor_file published published_file identity_file",
-    "hub checkpoint",
-    "structures memory transition_paths inpainting integrator reader recipe recipe_file recipe_topology blocks"
-    " bound_model writing api relaxing transformations hydrogens"
-    " openmm_topology dcd dcd_cells upsampling streaming build train evaluate",
-    "cli __init__ __main__",
-)
-LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
-APART = (
-    {"network", "tokens", "gap_tokens", "gap_spectra"},
-    {"train", "evaluate"},
-)  # an edge knows tasks, not what they are made of
+ROOT_FILES = {"__init__.py", "__main__.py", "errors.py", "py.typed"}
+MAY_IMPORT = {
+    "errors": "",
+    "geometry": "errors",
+    "flow": "errors",
+    "peptide": "geometry errors",
+    "tokens": "geometry errors",
+    "evaluation": "convert peptide geometry errors",
+    "network": "tokens errors",
+    "published": "flow peptide geometry errors",
+    "convert": "peptide geometry errors",
+    "forcefield": "convert peptide geometry errors",
+    "tasks": "network published flow tokens peptide geometry errors",
+    "weights": "tasks network published tokens peptide geometry errors",
+    "integrator": "weights tasks convert peptide errors",
+    "trajectory": "weights tasks forcefield convert peptide geometry errors",
+    "train": "weights tasks network published flow tokens convert peptide geometry errors",
+    "upsampling": "trajectory weights tasks convert peptide geometry errors",
+    "api": "upsampling trajectory weights tasks forcefield convert evaluation peptide geometry errors",
+    "cli": "api upsampling train integrator trajectory evaluation weights tasks network published flow tokens "
+    "forcefield convert peptide geometry errors",
+    "__init__": "api upsampling integrator trajectory evaluation weights forcefield errors",
+    "__main__": "cli",
+}
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Top-level parts of the package that a file imports, anywhere in it."""
+    """Dotted names below the package that a file imports, anywhere in it, lazily too."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative import in line {node.lineno}"
-            names = [f"{node.module}.{a.name}" for a in node.names] if node.module == "openmm_mdgen" else [node.module]
-        else:
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-        yield from (name.split(".")[1] for name in names if name.startswith("openmm_mdgen."))
+            yield from (name for name in (node.module, *(f"{node.module}.{a.name}" for a in node.names)) if name)
+        elif isinstance(node, ast.Import):
+            yield from (a.name for a in node.names)
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_down(path):
-    own = path.relative_to(PACKAGE).with_suffix("").parts[0]
-    for other in imported(path):
-        assert LEVEL[other] <= LEVEL[own], f"{own} imports {other}, which lies above it"
-        if LEVEL[own] == LEVEL["api"] and own not in APART[1]:
-            assert other not in set.union(*APART), f"{own} is an edge and imports {other}"
+def edges(package: Path) -> dict[str, set[str]]:
+    """The files of the package, by dotted name, and the files that each imports."""
+    names = {dotted(package, path): path for path in sorted(package.rglob("*.py"))}
+    return {name: {other for other in imported(path) if other in names} for name, path in names.items()}
+
+
+def dotted(package: Path, path: Path) -> str:
+    parts = (package.name, *path.relative_to(package).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def folder(name: str) -> str:
+    """The folder, or file of the package root, that a dotted name lies in."""
+    return name.split(".")[1] if "." in name else "__init__"
+
+
+def upward(graph: dict[str, set[str]]) -> list[str]:
+    """Imports that the table does not allow."""
+    return [
+        f"{name} imports {other}"
+        for name, others in graph.items()
+        for other in sorted(others)
+        if folder(other) not in (folder(name), "__init__", *MAY_IMPORT[folder(name)].split())
+    ]
+
+
+def circles(graph: dict[str, set[str]]) -> list[str]:
+    """Files that reach themselves through imports; a package's own ``__init__`` is not followed."""
+    modules = {n for n in graph if not (PACKAGE.parent / n.replace(".", "/")).is_dir()}
+    found = []
+    for start in sorted(modules):
+        seen, todo = set(), [start]
+        while todo:
+            for other in graph[todo.pop()] & modules:
+                if other == start:
+                    found.append(start)
+                    todo = []
+                    break
+                if other not in seen:
+                    seen.add(other)
+                    todo.append(other)
+    return found
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return edges(PACKAGE)
+
+
+def test_imports_point_down(graph):
+    assert upward(graph) == []
+
+
+def test_no_file_imports_itself_through_others(graph):
+    assert circles(graph) == []
+
+
+def test_every_folder_has_a_line(graph):
+    assert {folder(name) for name in graph} == set(MAY_IMPORT)
+
+
+def test_the_root_is_almost_empty():
+    assert {p.name for p in PACKAGE.iterdir() if p.is_file()} == ROOT_FILES
+
+
+def test_every_folder_says_what_it_holds_and_may_import(graph):
+    for path in PACKAGE.glob("*/__init__.py"):
+        lines = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()
+        assert len(lines) == 3 and "import" in lines[-1], f"{path}: two lines, what lives here and what it may import"
+
+
+def test_a_planted_violation_is_found(tmp_path):
+    package = tmp_path / "openmm_mdgen"
+    for name, text in {
+        "geometry/frames.py": "from openmm_mdgen.tasks.model import x\n",
+        "tasks/model.py": "def f():\n    from openmm_mdgen.tasks import other\n",
+        "tasks/other.py": "import openmm_mdgen.tasks.model\n",
+    }.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    planted = edges(package)
+    assert upward(planted) == ["openmm_mdgen.geometry.frames imports openmm_mdgen.tasks.model"]
+    assert circles(planted) == ["openmm_mdgen.tasks.model", "openmm_mdgen.tasks.other"]
