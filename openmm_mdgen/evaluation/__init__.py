@@ -4,6 +4,6 @@ May import peptide, geometry and errors: it knows nothing of models.
 """
 
 from openmm_mdgen.evaluation.compare import evaluate
-from openmm_mdgen.evaluation.results import Evaluation
+from openmm_mdgen.evaluation.evaluation import Evaluation
 
 __all__ = ["Evaluation", "evaluate"]

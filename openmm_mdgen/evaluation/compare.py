@@ -9,9 +9,10 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.evaluation.chains import ChainScores, score_chains, superposed
 from openmm_mdgen.evaluation.controls import score_controls
 from openmm_mdgen.evaluation.energies import energies
+from openmm_mdgen.evaluation.evaluation import Evaluation
 from openmm_mdgen.evaluation.markov import transition_counts, transition_matrix
 from openmm_mdgen.evaluation.paths import PathScores, score_paths
-from openmm_mdgen.evaluation.results import EnergyPair, Evaluation, View
+from openmm_mdgen.evaluation.results import EnergyPair, Results, View
 from openmm_mdgen.evaluation.sample import SHOWN_FRAMES, Sample, Source, open_sources, read_sample, reference_topology
 from openmm_mdgen.evaluation.scores import Yardstick, fit_yardstick, lag_frames, require_frames, score
 from openmm_mdgen.evaluation.sections import (
@@ -234,7 +235,7 @@ def _view(first: Sample, second: Sample, layout: Topology) -> View:
     return View(texts[0], texts[1])
 
 
-def _verdicts(result: Evaluation) -> dict[str, str]:
+def _verdicts(result: Results) -> dict[str, str]:
     verdicts = {
         "ensemble": ensemble_verdict(result.scores, result.controls),
         "dynamics": dynamics_verdict(result.scores, result.controls),

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from openmm_mdgen.evaluation.results import Evaluation, Histogram
+from openmm_mdgen.evaluation.results import Histogram, Results
 
 REFERENCE, GENERATED, CONTROL = "#0072B2", "#D55E00", "#8A8A8A"
 MAX_TORSIONS = 48
@@ -53,7 +53,7 @@ def _legend(figure: Figure, ax: Axes, columns: int = 3) -> None:
     figure.legend(handles, labels, loc="outside upper right", ncols=columns, frameon=False, fontsize=8)
 
 
-def torsion_figure(result: Evaluation) -> Picture:
+def torsion_figure(result: Results) -> Picture:
     """Histograms of every torsion; the 48 that differ most where there are more."""
     torsions, distances = result.torsions, result.scores.ensemble.torsions
     order = list(range(len(torsions.labels)))
@@ -78,7 +78,7 @@ def _greek(label: str) -> str:
     return label
 
 
-def surface_figure(result: Evaluation) -> Picture | None:
+def surface_figure(result: Results) -> Picture | None:
     """Free energy on TICA-0 and TICA-1, side by side."""
     surface = result.surface
     if surface is None:
@@ -99,7 +99,7 @@ def surface_figure(result: Evaluation) -> Picture | None:
     return _picture(figure, "Free energy on the two slowest components of the reference, in kT")
 
 
-def decorrelation_figure(result: Evaluation) -> Picture:
+def decorrelation_figure(result: Results) -> Picture:
     """Autocorrelation of backbone and side chains (means, single torsions faint), and relaxation times."""
     d, labels = result.decorrelation, result.torsions.labels
     backbone = np.array([label.startswith(("phi", "psi")) for label in labels])
@@ -144,7 +144,7 @@ def _relaxation(ax: Axes, reference: np.ndarray, generated: np.ndarray, backbone
     ax.legend(fontsize=7, frameon=False)
 
 
-def content_figure(result: Evaluation) -> Picture | None:
+def content_figure(result: Results) -> Picture | None:
     """Dynamical content: how much autocorrelation is lost per decade of time."""
     d = result.decorrelation
     if len(d.content_times) < 2:
@@ -172,7 +172,7 @@ def content_figure(result: Evaluation) -> Picture | None:
     )
 
 
-def flux_figure(result: Evaluation) -> Picture:
+def flux_figure(result: Results) -> Picture:
     """Flux matrices between metastable states, and populations."""
     s = result.states
     figure, axes = _grid(3, 3, 3.4, 2.8)
@@ -213,7 +213,7 @@ def _histogram(ax: Axes, h: Histogram, title: str) -> None:
     ax.set_ylim(bottom=0)
 
 
-def structure_figure(result: Evaluation) -> Picture | None:
+def structure_figure(result: Results) -> Picture | None:
     """Histograms of structural quantities, with energies where there are any."""
     found = dict(result.structure.histograms)
     if result.energies is not None:
@@ -240,7 +240,7 @@ def _energy_histogram(a: np.ndarray, b: np.ndarray) -> Histogram:
     return Histogram(edges, p, q)
 
 
-def rmsf_figure(result: Evaluation) -> Picture | None:
+def rmsf_figure(result: Results) -> Picture | None:
     """C-alpha fluctuation along the chain."""
     chain = result.chain
     if chain is None:

@@ -13,7 +13,7 @@ import numpy as np
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.evaluation.distances import Estimate
 from openmm_mdgen.evaluation.extras import require
-from openmm_mdgen.evaluation.results import Evaluation
+from openmm_mdgen.evaluation.results import Results
 from openmm_mdgen.evaluation.verdicts import RULES
 
 _HERE = files("openmm_mdgen.evaluation")
@@ -27,7 +27,7 @@ _NAMES = {
 }
 
 
-def write_report(result: Evaluation, folder: Path) -> Path:
+def write_report(result: Results, folder: Path) -> Path:
     """Write ``report.html``, ``evaluation.json`` and ``evaluation.csv`` into `folder`, which is made where absent.
 
     Raises
@@ -49,7 +49,7 @@ def write_report(result: Evaluation, folder: Path) -> Path:
     return folder / "report.html"
 
 
-def render(result: Evaluation) -> str:
+def render(result: Results) -> str:
     """The report as text."""
     jinja2 = require("jinja2")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
@@ -73,7 +73,7 @@ def _title(sequence: str) -> str:
     return sequence if len(names) <= 16 else f"{'-'.join(names[:4])}-…-{'-'.join(names[-2:])} ({len(names)} residues)"
 
 
-def score_rows(result: Evaluation) -> list[tuple[str, list[str]]]:
+def score_rows(result: Results) -> list[tuple[str, list[str]]]:
     """Name and cells (generated, then every control) of each score."""
     sides = [result.scores, *result.controls.values()]
     rows: list[tuple[str, list[Any]]] = [
@@ -97,7 +97,7 @@ def _cell(cell: Estimate | float) -> str:
     return "–" if _missing(cell) else str(cell) if isinstance(cell, Estimate) else f"{cell:.3f}"
 
 
-def facts(result: Evaluation) -> dict[str, list[tuple[str, str, str]]]:
+def facts(result: Results) -> dict[str, list[tuple[str, str, str]]]:
     """Rows (name, reference, generated) by section."""
     r, g = result.structure.reference, result.structure.generated
     share = {
@@ -131,7 +131,7 @@ def _spread(moments: tuple[float, float]) -> str:
     return f"{moments[0]:.3f} ± {moments[1]:.3f}"
 
 
-def _energy_facts(result: Evaluation) -> list[tuple[str, str, str]]:
+def _energy_facts(result: Results) -> list[tuple[str, str, str]]:
     if result.energies is None:
         return []
     pairs = {
@@ -145,7 +145,7 @@ def _energy_facts(result: Evaluation) -> list[tuple[str, str, str]]:
     return [(name, f"{np.median(a):.1f}", f"{np.median(b):.1f}") for name, (a, b) in pairs.items()]
 
 
-def _time_facts(result: Evaluation) -> list[tuple[str, str, str]]:
+def _time_facts(result: Results) -> list[tuple[str, str, str]]:
     t = result.decorrelation_time
     rows = [("relaxation of TICA-0, ps", f"{t.reference:.0f}", f"{t.generated:.0f}")]
     if np.isfinite(t.speed_up):
@@ -154,7 +154,7 @@ def _time_facts(result: Evaluation) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _chain_facts(result: Evaluation) -> list[tuple[str, str, str]]:
+def _chain_facts(result: Results) -> list[tuple[str, str, str]]:
     c = result.chain
     if c is None:
         return []
@@ -166,11 +166,11 @@ def _chain_facts(result: Evaluation) -> list[tuple[str, str, str]]:
     ]
 
 
-def _pictures(result: Evaluation) -> dict[str, dict[str, Any]]:
+def _pictures(result: Results) -> dict[str, dict[str, Any]]:
     """Figures by name, as data addresses; those that do not apply are left out."""
     from openmm_mdgen.evaluation import figures
 
-    makers: dict[str, Callable[[Evaluation], figures.Picture | None]] = {
+    makers: dict[str, Callable[[Results], figures.Picture | None]] = {
         "torsions": figures.torsion_figure,
         "surface": figures.surface_figure,
         "decorrelation": figures.decorrelation_figure,

@@ -1,4 +1,4 @@
-"""What an evaluation returns: dataclasses of numbers, written as JSON and CSV."""
+"""The numbers of an evaluation: dataclasses, as JSON and CSV."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -127,7 +126,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Results:
     """Everything that was computed; sections that do not apply are None, and `notes` say why.
 
     Attributes
@@ -140,12 +139,6 @@ class Evaluation:
         Shuffled copy, replicate or halves of the reference, prefixes.
     verdicts : dict of str to str
         In words, by section.
-
-    Examples
-    --------
-    >>> result = openmm_mdgen.evaluate("md/*.xtc", "gen/*.xtc", topology="pep.pdb")
-    >>> result.scores.ensemble.backbone.value
-    >>> result.write("report")
     """
 
     settings: dict[str, Any]
@@ -181,18 +174,6 @@ class Evaluation:
         writer.writerow(("name", "value"))
         writer.writerows(_flat("", _plain(content)))
         return text.getvalue()
-
-    def write(self, folder: str | Path) -> Path:
-        """Write ``report.html``, ``evaluation.json`` and ``evaluation.csv``; returns the path of the report.
-
-        Raises
-        ------
-        MDGenError
-            When the folder cannot be written.
-        """
-        from openmm_mdgen.evaluation.report import write_report
-
-        return write_report(self, Path(folder))
 
 
 def _plain(value: Any) -> Any:
