@@ -216,9 +216,10 @@ def test_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError("no space left")
 
     monkeypatch.setattr(tensor_file, "save_file", fail)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(MDGenError, match="no space"):
         save_weights(path, replace(read_weights(TINY), name="new"))
     assert path.read_bytes() == before
+    assert [path] == list(tmp_path.iterdir())
 
 
 def test_devices(monkeypatch):

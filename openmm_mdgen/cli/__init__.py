@@ -10,6 +10,7 @@ import sys
 
 import click
 
+from openmm_mdgen.cli.stopping import tidy_termination
 from openmm_mdgen.errors import MDGenError
 
 _COMMANDS = {
@@ -47,8 +48,9 @@ def group() -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; bad input ends with one line on stderr and exit status 2."""
-    try:
-        group.main(args=argv, prog_name="openmm-mdgen")
-    except MDGenError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+    with tidy_termination():
+        try:
+            group.main(args=argv, prog_name="openmm-mdgen")
+        except MDGenError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(2)

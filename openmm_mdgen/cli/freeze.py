@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.cli.output import check_output
+from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.trajectory.reader import recipe_to_universe
-from openmm_mdgen.trajectory.writing import frame_writer_class
 
 _BYTES_PER_ATOM = 100  # of a frame, in the most wasteful text format; some writers do not notice a full disk
 
@@ -42,34 +42,18 @@ def freeze(recipe: Path, output: Path, device: str | None = None, cache: Path | 
     --------
     >>> freeze(Path("pep.mdgen"), Path("pep.xtc"))
     """
-    _check_output(output)
+    check_output(output)
     universe = recipe_to_universe(recipe, device=device, cache=cache)
     trajectory = universe.trajectory
-    temporary = output.with_name(f".{output.stem}.{os.getpid()}.part{output.suffix}")
-    try:
-        with trajectory.Writer(temporary) as writer, click.progressbar(trajectory, label=output.name) as frames:
-            for _ in frames:
-                _check_space(output, universe.atoms.n_atoms)
-                writer.write(universe.atoms)
-        os.replace(temporary, output)
-    except OSError as error:
-        reason = error.strerror or error
-        raise MDGenError(f"cannot write {str(output)!r} ({reason}); free space or choose another folder") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        replacing(output) as unfinished,
+        trajectory.Writer(unfinished) as writer,
+        click.progressbar(trajectory, label=output.name) as frames,
+    ):
+        for _ in frames:
+            _check_space(output, universe.atoms.n_atoms)
+            writer.write(universe.atoms)
     return len(trajectory)
-
-
-def _check_output(output: Path) -> None:
-    """Fail before frames are made."""
-    folder = output.absolute().parent
-    if not folder.is_dir():
-        raise MDGenError(f"folder {str(output.parent)!r} does not exist; make it or choose another output")
-    if not os.access(folder, os.W_OK):
-        raise MDGenError(f"folder {str(output.parent)!r} cannot be written to; choose another output")
-    if output.is_dir():
-        raise MDGenError(f"output {str(output)!r} is a folder; give the name of a file")
-    frame_writer_class(output)
 
 
 def _check_space(output: Path, n_atoms: int) -> None:

@@ -16,6 +16,7 @@ from MDAnalysis.coordinates.base import WriterBase
 from MDAnalysis.lib.formats.libmdaxdr import TRRFile, XTCFile
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.replacing import Replacement, reason
 from openmm_mdgen.peptide.peptide import Structure
 from openmm_mdgen.trajectory.parser import structure_to_topology
 from openmm_mdgen.trajectory.writing import frame_writer, frame_writer_class
@@ -41,8 +42,6 @@ def check_output(path: Path, *, is_trajectory: bool = True) -> None:
     MDGenError
         If the folder is missing or cannot be written to, the name is a folder's, or the extension is unknown.
     """
-    if is_trajectory:
-        frame_writer_class(path)
     folder = path.absolute().parent
     if not folder.is_dir():
         raise MDGenError(f"folder {str(path.parent)!r} does not exist; make it or choose another output")
@@ -50,6 +49,8 @@ def check_output(path: Path, *, is_trajectory: bool = True) -> None:
         raise MDGenError(f"folder {str(path.parent)!r} cannot be written to; choose another output")
     if path.is_dir():
         raise MDGenError(f"output {str(path)!r} is a folder; give the name of a file")
+    if is_trajectory:
+        frame_writer_class(path)
 
 
 def structure_to_atoms(structure: Structure) -> AtomGroup:
@@ -89,19 +90,18 @@ class TrajectoryFiles:
         self.n_frames = 0
         self._topology = structure_to_topology(structure)
         self._atoms = structure_to_atoms(structure)
-        self._temporary = [path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}") for path in self.paths]
+        self._files: list[Replacement] = []
         self._writers: list[WriterBase] = []
 
     def __enter__(self) -> TrajectoryFiles:
         try:
-            self._writers = [
-                frame_writer(name, self._atoms.n_atoms, self.interval, self.first_time) for name in self._temporary
-            ]
+            for path in self.paths:
+                self._files.append(Replacement(path))
+                name = self._files[-1].unfinished
+                self._writers.append(frame_writer(name, self._atoms.n_atoms, self.interval, self.first_time))
         except OSError as error:
             self._remove()
-            raise MDGenError(
-                f"cannot write {str(self.paths[0])!r} ({_reason(error)}); choose another output"
-            ) from error
+            raise MDGenError(f"cannot write {str(self.paths[0])!r} ({reason(error)}); choose another output") from error
         return self
 
     def write(self, frames: np.ndarray) -> None:
@@ -134,7 +134,7 @@ class TrajectoryFiles:
 
     def _dcd_size(self) -> int:
         """Bytes on disk of DCD files, whose writer says nothing when the disk is full; 0 for other formats."""
-        return sum(path.stat().st_size for path in self._temporary if path.exists()) if self._is_dcd else 0
+        return sum(file.unfinished.stat().st_size for file in self._files) if self._is_dcd else 0
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -142,13 +142,13 @@ class TrajectoryFiles:
         try:
             self._close()
             if error is None:
-                for temporary, path in zip(self._temporary, self.paths, strict=True):
-                    os.replace(temporary, path)
+                for file in self._files:
+                    file.commit()
         except OSError as closing:
             error = error or closing
         if isinstance(error, OSError):
             raise MDGenError(
-                self._kept_message(f"cannot go on writing ({_reason(error)})", "free space and run again")
+                self._kept_message(f"cannot go on writing ({reason(error)})", "free space and run again")
             ) from error
         if isinstance(error, KeyboardInterrupt):
             raise MDGenError(self._kept_message("interrupted", "run again for the whole trajectory")) from error
@@ -159,19 +159,19 @@ class TrajectoryFiles:
             for writer in self._writers:
                 stack.callback(writer.close)
 
-    def _kept_message(self, reason: str, remedy: str) -> str:
+    def _kept_message(self, cause: str, remedy: str) -> str:
         """Give the frames so far a name of their own, and say where they are."""
         kept, numbers = [], [self.n_frames]
-        for temporary, path in zip(self._temporary, self.paths, strict=True):
-            if temporary.exists() and self.n_frames:
-                _cut_to_whole_frames(temporary)
+        for file, path in zip(self._files, self.paths, strict=True):
+            if file.unfinished.exists() and self.n_frames:
+                _cut_to_whole_frames(file.unfinished)
                 partial = path.with_name(f"{path.stem}.partial{path.suffix}")
-                os.replace(temporary, partial)
+                file.commit(file.path.with_name(partial.name))
                 kept.append(str(partial))
                 numbers.append(self._n_readable(partial))
         self._remove()
         where = f"in {', '.join(kept)}" if kept else "nothing is kept"
-        return f"{reason} after {min(numbers)} frames, {where}; {remedy}"
+        return f"{cause} after {min(numbers)} frames, {where}; {remedy}"
 
     def _n_readable(self, path: Path) -> int:
         """Frames that MDAnalysis finds in a file that was not finished; 0 where it cannot open it."""
@@ -181,8 +181,8 @@ class TrajectoryFiles:
         return 0
 
     def _remove(self) -> None:
-        for temporary in self._temporary:
-            temporary.unlink(missing_ok=True)
+        for file in self._files:
+            file.discard()
 
 
 def _cut_to_whole_frames(path: Path) -> None:
@@ -198,7 +198,3 @@ def _cut_to_whole_frames(path: Path) -> None:
         os.truncate(path, int(offsets[-1]))
     if extension == ".pdb":
         os.truncate(path, path.read_bytes().rfind(_PDB_FRAME_END) + len(_PDB_FRAME_END))
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from openmm_mdgen.cli.output import TrajectoryFiles, check_output, output_names
 from openmm_mdgen.cli.quantities import time_to_text
 from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.replacing import replacing
 
 
 def check_outputs(output: Path, count: int, inputs: Sequence[Path]) -> list[Path]:
@@ -52,12 +52,6 @@ def check_topology(path: Path) -> None:
 def write_topology(universe: Universe, path: Path) -> None:
     """Write the atoms of the current frame as a PDB file, which gets its name when it is whole."""
     check_topology(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        universe.atoms.write(str(temporary))
-        os.replace(temporary, path)
-    except OSError as error:
-        raise MDGenError(f"cannot write {str(path)!r} ({error.strerror or error}); choose another output") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as unfinished:
+        universe.atoms.write(str(unfinished))
     click.echo(f"topology: {path}")

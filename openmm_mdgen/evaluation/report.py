@@ -15,6 +15,7 @@ from openmm_mdgen.evaluation.distances import Estimate
 from openmm_mdgen.evaluation.extras import require
 from openmm_mdgen.evaluation.results import Results
 from openmm_mdgen.evaluation.verdicts import RULES
+from openmm_mdgen.files.replacing import replacing
 
 _HERE = files("openmm_mdgen.evaluation")
 _NAMES = {
@@ -42,10 +43,11 @@ def write_report(result: Results, folder: Path) -> Path:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, make in writers.items():
-            (folder / name).write_text(make(), encoding="utf-8")
     except OSError as error:
         raise MDGenError(f"cannot write to {folder} ({error.strerror}); choose another output folder") from error
+    for name, make in writers.items():
+        with replacing(folder / name, durable=False) as unfinished:
+            unfinished.write_text(make(), encoding="utf-8")
     return folder / "report.html"
 
 

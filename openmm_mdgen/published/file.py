@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.published.checkpoint import PublishedCheckpoint, read_published
 from openmm_mdgen.published.config import PublishedConfig
 from openmm_mdgen.published.network import PublishedNetwork
@@ -89,13 +89,12 @@ def save_published(network: PublishedNetwork, settings: PublishedSettings, targe
         "config": json.dumps(asdict(network.config)),
         "settings": json.dumps(asdict(settings)),
     }
-    part = target.with_name(target.name + ".part")
-    try:
-        save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, part, metadata)
-        os.replace(part, target)
-    except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
-        raise MDGenError(f"{target} cannot be written ({error}); choose another folder") from error
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    with replacing(target) as unfinished:
+        try:
+            save_file(tensors, unfinished, metadata)
+        except SafetensorError as error:
+            raise MDGenError(f"{target} cannot be written ({error}); choose another folder") from error
     return target
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.geometry.internal import INTERNAL
 from openmm_mdgen.geometry.sidechains import CAPS
 
@@ -107,10 +108,9 @@ def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache
             f"no peptide trajectories found under {where}; put each beside a topology file with the same atoms"
         )
     np.save(out / "internal.npy", np.concatenate(arrays))
-    partial = out / "index.json.tmp"
     index = {"version": VERSION, "source": source, "segments": [asdict(s) for s in segments]}
-    partial.write_text(json.dumps(index))
-    partial.replace(out / "index.json")  # last, since a cache counts as whole once this is there
+    with replacing(out / "index.json") as unfinished:  # last, since a cache counts as whole once this is there
+        unfinished.write_text(json.dumps(index))
     return Cache(out)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
-import tempfile
 import threading
 import warnings
 import zipfile
@@ -18,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.files.replacing import reason, replacing
 from openmm_mdgen.tasks.propagator import Propagator, block_seed
 
 
@@ -65,17 +64,13 @@ class BlockFolder:
         """Store a block; a full or read-only disk costs a warning, not the trajectory."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self.folder, prefix=".block-", suffix=".tmp")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    np.savez(file, frames=block.frames, last=block.last)
-                os.replace(name, self._path(index))
-            except BaseException:
-                os.unlink(name)
-                raise
-        except OSError as error:
+            with replacing(self._path(index), durable=False) as unfinished:
+                np.savez(unfinished, frames=block.frames, last=block.last)
+        except (OSError, MDGenError) as error:
+            cause = error.__cause__ or error
+            why = reason(cause) if isinstance(cause, OSError) else str(cause)
             warnings.warn(
-                f"block {index} was not cached in {self.folder} ({error.strerror}); free space or choose another cache",
+                f"block {index} was not cached in {self.folder} ({why}); free space or choose another cache",
                 MDGenWarning,
                 stacklevel=2,
             )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.peptide.peptide import Structure
 from openmm_mdgen.trajectory.recipe import Origin, Recipe
 
@@ -76,18 +77,8 @@ def write_recipe(recipe: Recipe, path: str | PathLike[str]) -> None:
     """
     path = Path(path)
     text = json.dumps(_to_json(recipe.with_hashes(), path.absolute().parent), indent=1) + "\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise MDGenError(
-            f"cannot write {str(path)!r} ({error.strerror}); free space or choose another folder"
-        ) from error
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
 
 
 def library_versions() -> dict[str, str]:

@@ -10,6 +10,7 @@ from MDAnalysis import AtomGroup, Universe
 from MDAnalysis.exceptions import SelectionError
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 from openmm_mdgen.trajectory.writing import frame_writer, frame_writer_class
 from openmm_mdgen.upsampling.inplace import Progress, open_topology
@@ -66,15 +67,8 @@ def upsample_to_file(
         raise MDGenError(f"{target.parent} is not a folder you may write to; give another with -o")
     coarse = _open(path, topology)
     fine = upsample(_selected(coarse, select), interval, model, seed, dt=dt, others=others)
-    part = target.with_name(f".mdgen-part-{os.getpid()}-{target.name}")
-    try:
-        _write(fine, part, progress)
-        os.replace(part, target)
-    except OSError as error:
-        reason = error.strerror or str(error).splitlines()[0]
-        raise MDGenError(f"{target} cannot be written ({reason}); free the disk, or write elsewhere with -o") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(target) as unfinished:
+        _write(fine, unfinished, progress)
     return target
 
 
@@ -102,10 +96,10 @@ def _selected(universe: Universe, select: str | None) -> Universe | AtomGroup:
     return atoms
 
 
-def _write(fine: Universe, part: Path, progress: Progress | None) -> None:
+def _write(fine: Universe, unfinished: Path, progress: Progress | None) -> None:
     trajectory = fine.trajectory
     total = trajectory.n_frames
-    with frame_writer(part, len(fine.atoms), trajectory.dt, float(trajectory[0].time)) as writer:
+    with frame_writer(unfinished, len(fine.atoms), trajectory.dt, float(trajectory[0].time)) as writer:
         for ts in trajectory:
             writer.write(fine.atoms)
             if progress is not None and (ts.frame % 1000 == 999 or ts.frame == total - 1):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.files.replacing import sync_folder
 
 _LOCKED_BYTE = 2**62  # far behind the data: Windows locks bytes, and locked bytes cannot be read
 
@@ -133,17 +134,6 @@ def remove_stray_journal(target: Path) -> None:
     """Remove the journal of a run that was killed after its file had taken the target's place."""
     if not target.with_name(f".{target.name}.mdgen-part").exists():
         target.with_name(f".{target.name}.mdgen-journal").unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring a folder's entries to disk, where the system can (Windows cannot)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 _BINARY = getattr(os, "O_BINARY", 0)

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.replacing import replacing
 
 
 def bundled_path(name: str) -> Path:
@@ -17,14 +18,18 @@ def bundled_path(name: str) -> Path:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a .safetensors file, under a temporary name first, with the permissions that new files get."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.unlink(missing_ok=True)
-    temporary.touch()
-    mode = temporary.stat().st_mode
-    save_file(tensors, temporary, metadata=metadata)
-    temporary.chmod(mode)  # save_file lets only the owner read
-    temporary.replace(path)
+    """Write a .safetensors file, which gets its name when it is complete.
+
+    Raises
+    ------
+    MDGenError
+        If it cannot be written.
+    """
+    with replacing(path) as unfinished:
+        try:
+            save_file(tensors, unfinished, metadata=metadata)
+        except SafetensorError as error:
+            raise MDGenError(f"{path} cannot be written ({error}); free space or choose another folder") from error
 
 
 def check_free(path: Path, format: str) -> None:
