@@ -142,7 +142,7 @@ def test_an_interval_at_the_edge(make_integrator, interval):
 
 def test_an_interval_that_is_no_multiple(make_integrator):
     message = (
-        r"10 ps is not a multiple of stepSize 3 fs; use stepSize=2.99\d+\*femtoseconds or frameInterval=9.999\*pico"
+        r"10 ps is not a multiple of stepSize 3 fs; use stepSize=3.0003\d+\*femtoseconds or frameInterval=9.999\*pico"
     )
     with pytest.raises(MDGenError, match=message):
         make_integrator(stepSize=3 * unit.femtoseconds)

@@ -123,7 +123,7 @@ def test_long_peptides_are_placed_residue_by_residue(structure: Structure, monke
 def test_a_simulation(data: Path) -> None:
     pdb = app.PDBFile(str(data / "QGRE.pdb"))
     system = app.ForceField("amber14-all.xml").createSystem(pdb.topology, constraints=app.HBonds)
-    integrator = GenerativeIntegrator(pdb.topology, temperature=350, stepSize=1.0, model=make_task(), seed=1)
+    integrator = GenerativeIntegrator(pdb.topology, temperature=350, stepSize="1ps", model=make_task(), seed=1)
     simulation = app.Simulation(pdb.topology, system, integrator, mm.Platform.getPlatformByName("Reference"))
     simulation.context.setPositions(pdb.positions)
     frames = []

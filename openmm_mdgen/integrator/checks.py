@@ -1,5 +1,6 @@
 """What a System, Topology, temperature and interval must satisfy before frames are generated for them."""
 
+import math
 import secrets
 import warnings
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import numpy as np
 import openmm as mm
 from openmm import app, unit
 
+from openmm_mdgen.convert.times import is_number
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 
 _WATERS = {"HOH", "WAT", "SOL", "H2O", "TIP3", "TIP4", "TIP5", "TP3", "SPC", "DOD"}
@@ -33,20 +35,8 @@ _IONS = {
     "BR",
 }
 _COUPLINGS = ("Barostat", "AndersenThermostat")
+_LONG_STEP = 0.5  # ps; no integrator takes such steps, so that a bare number of this size was meant in fs
 _MASS_TOLERANCE = 0.5  # amu per heavy atom with its hydrogens; force fields round masses to 0.01
-
-
-def in_units(value: Any, units: unit.Unit) -> float:
-    """A Quantity or a plain number already in `units`, as a float."""
-    return float(value.value_in_unit(units) if unit.is_quantity(value) else value)
-
-
-def checked_topology(topology: app.Topology) -> app.Topology:
-    """The topology, or an error where something that only holds one was given."""
-    if isinstance(topology, app.Topology):
-        return topology
-    remedy = "pass its .topology" if hasattr(topology, "topology") else "pass pdb.topology"
-    raise MDGenError(f"topology is a {type(topology).__name__}, not an openmm.app.Topology; {remedy}")
 
 
 def check_solvent(topology: app.Topology) -> None:
@@ -159,8 +149,8 @@ def checked_seed(seed: int | None) -> int:
     return int(seed)
 
 
-def steps_per_frame(interval: float, step_size: float) -> int:
-    """How many steps of `step_size` ps make one frame interval (ps)."""
+def steps_per_frame(interval: float, step_size: float, stated: Any = None) -> int:
+    """How many steps of `step_size` ps make one frame interval (ps); `stated` is how the step size was written."""
     for name, value in (("frameInterval", interval), ("stepSize", step_size)):
         if not value > 0 or not np.isfinite(value):
             raise MDGenError(
@@ -168,10 +158,32 @@ def steps_per_frame(interval: float, step_size: float) -> int:
             )
     ratio = interval / step_size
     count = max(1, round(ratio))
+    long = is_number(stated) and step_size >= _LONG_STEP
     if abs(ratio - count) > 1e-6 * count:
-        fitting = interval / np.ceil(ratio) * 1000
+        fault = f"frameInterval {interval:g} ps is not a multiple of stepSize {step_size * 1000:g} fs"
+        if long and _divides(step_size / 1000, interval):
+            raise MDGenError(f"{fault}: a number without a unit is in ps; use stepSize={step_size:g}*femtoseconds")
         raise MDGenError(
-            f"frameInterval {interval:g} ps is not a multiple of stepSize {step_size * 1000:g} fs; "
-            f"use stepSize={fitting:.10g}*femtoseconds or frameInterval={count * step_size:.10g}*picoseconds"
+            f"{fault}; use stepSize={_nearest_step(interval, step_size) * 1000:.10g}*femtoseconds or "
+            f"frameInterval={count * step_size:.10g}*picoseconds"
+        )
+    if long and count > 1:
+        warnings.warn(
+            f"stepSize={step_size:g} is {step_size:g} ps, as a number without a unit is in ps; write "
+            f"stepSize={step_size:g}*femtoseconds if that was meant, or {step_size:g}*picoseconds",
+            MDGenWarning,
+            stacklevel=3,
         )
     return count
+
+
+def _divides(step_size: float, interval: float) -> bool:
+    ratio = interval / step_size
+    return abs(ratio - round(ratio)) <= 1e-6 * ratio
+
+
+def _nearest_step(interval: float, step_size: float) -> float:
+    """The step size (ps) nearest to one given that divides the interval."""
+    ratio = interval / step_size
+    counts = {max(1, math.floor(ratio)), math.ceil(ratio)}
+    return min((interval / count for count in counts), key=lambda fitting: abs(fitting - step_size))

@@ -7,7 +7,7 @@ written without the unit.Quantity that OpenMM's Python methods make of it.
 import weakref
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 import openmm as mm
@@ -15,10 +15,13 @@ from openmm import _openmm, app, unit
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.integrator import checks, discover
+from openmm_mdgen.integrator.arguments import Arguments, checked_topology, sorted_arguments, to_kelvin, to_rate, to_time
 from openmm_mdgen.integrator.blocks import BlockSource
 from openmm_mdgen.integrator.placing import FramePlacer, read_positions
 from openmm_mdgen.integrator.state import EXHAUSTED, GeneratorState, StateVariables, fingerprint
 from openmm_mdgen.integrator.velocities import VelocitySource
+
+Model: TypeAlias = "str | Path | Any"
 
 MOVED = 1e-4
 """Positions (nm) further than this from the last given frame were set or minimised by the user."""
@@ -37,10 +40,12 @@ class GenerativeIntegrator(mm.CustomIntegrator):
         The atoms of the System, as given to ``createSystem``.
     temperature : openmm.unit.Quantity or float (K), optional
         At which velocities are drawn; frames are of the model's temperature, which is the default.
-    stepSize : openmm.unit.Quantity or float (ps), optional
-        What one step counts for.
-    frameInterval : openmm.unit.Quantity or float (ps), optional
-        Time between frames, a multiple of `stepSize`.
+    frictionCoeff : openmm.unit.Quantity or float (1/ps), optional
+        Taken where a script has it, before the step size; without effect.
+    stepSize : openmm.unit.Quantity, float (ps) or str, optional
+        What one step counts for; 4 fs if left out.
+    frameInterval : openmm.unit.Quantity, float (ps) or str, optional
+        Time between frames, a multiple of `stepSize`; 10 ps if left out.
     model : str, pathlib.Path or object, optional
         A bundled name, a weights file, a loaded task, or any `openmm_mdgen.tasks.propagator.Propagator`.
     seed : int, optional
@@ -65,6 +70,9 @@ class GenerativeIntegrator(mm.CustomIntegrator):
 
     A State saved by another kind of integrator has no such variables and OpenMM refuses to load it; set its positions.
 
+    Quantities by place are told apart by their units. Of numbers by place, two are temperature and step size, three
+    temperature, friction and step size, as stock integrators have them.
+
     Not supported: use within a CompoundIntegrator, or after deserialising from XML: the positions become NaN, which
     reporters refuse to write. Forces do not influence the frames.
 
@@ -74,34 +82,63 @@ class GenerativeIntegrator(mm.CustomIntegrator):
     >>> simulation = Simulation(pdb.topology, system, integrator)
     """
 
+    @overload
     def __init__(
         self,
         topology: app.Topology,
+        temperature: Any = ...,
+        stepSize: Any = ...,
+        frameInterval: Any = ...,
+        model: Model = ...,
+        seed: int | None = ...,
+        device: str | None = ...,
+        strict: bool = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        topology: app.Topology,
+        temperature: Any,
+        frictionCoeff: Any,
+        stepSize: Any,
+        frameInterval: Any = ...,
+        model: Model = ...,
+        seed: int | None = ...,
+        device: str | None = ...,
+        strict: bool = ...,
+    ) -> None: ...
+    def __init__(
+        self,
+        topology: Any = None,
+        *settings: Any,
         temperature: Any = None,
-        stepSize: Any = 4 * unit.femtoseconds,
-        frameInterval: Any = 10 * unit.picoseconds,
-        model: str | Path | Any = "peptide",
+        frictionCoeff: Any = None,
+        stepSize: Any = None,
+        frameInterval: Any = None,
+        model: Any = None,
         seed: int | None = None,
         device: str | None = None,
-        strict: bool = False,
+        strict: bool | None = None,
     ) -> None:
         from openmm_mdgen.weights.checkpoint import load_task  # brings in torch
 
-        self._step_size = checks.in_units(stepSize, unit.picosecond)
-        self._interval = checks.in_units(frameInterval, unit.picosecond)
-        self._steps_per_frame = checks.steps_per_frame(self._interval, self._step_size)
+        named = Arguments(temperature, frictionCoeff, stepSize, frameInterval, model, seed, device, strict)
+        self._topology = checked_topology(topology, settings, named)
+        given = sorted_arguments(settings, named)
+        self._strict = bool(given.strict)
+        self._friction = 0.0 if given.friction is None else to_rate(given.friction)
+        self._interval = 10.0 if given.frameInterval is None else to_time("frameInterval", given.frameInterval)
+        self._step_size = 0.004 if given.stepSize is None else to_time("stepSize", given.stepSize)
+        self._steps_per_frame = checks.steps_per_frame(self._interval, self._step_size, given.stepSize)
         super().__init__(self._step_size)
-        self._topology = checks.checked_topology(topology)
-        self._strict = strict
-        self._friction = 0.0
-        task = load_task(model, device)
+        task = load_task("peptide" if given.model is None else given.model, given.device)
         self._model_temperature: float | None = getattr(task, "temperature", None)
-        self._source = BlockSource(task, topology, self._interval)
+        self._source = BlockSource(task, self._topology, self._interval)
         if self._source.rebinds:
-            checks.check_solvent(topology)
+            checks.check_solvent(self._topology)
             checks.check_interval(self._interval, getattr(task, "intervals", None))
-        self._temperature = self.addGlobalVariable("temperature", self._checked_temperature(temperature))
-        self._variables = StateVariables(self, checks.checked_seed(seed))
+        self._temperature = self.addGlobalVariable("temperature", self._checked_temperature(given.temperature))
+        self._variables = StateVariables(self, checks.checked_seed(given.seed))
         self._add_guard()
         self._context: weakref.ref[mm.Context] | None = None
         self._watch: discover.ReporterWatch | None = None
@@ -244,8 +281,8 @@ class GenerativeIntegrator(mm.CustomIntegrator):
 
     def setStepSize(self, size: Any) -> None:
         """Change what a step counts for; frames keep their interval."""
-        step_size = checks.in_units(size, unit.picosecond)
-        self._steps_per_frame = checks.steps_per_frame(self._interval, step_size)
+        step_size = to_time("stepSize", size)
+        self._steps_per_frame = checks.steps_per_frame(self._interval, step_size, size)
         self._step_size = step_size
         super().setStepSize(step_size)
 
@@ -267,7 +304,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
 
     def setFriction(self, coeff: Any) -> None:
         """Accept a friction so that scripts run; it has no effect."""
-        self._friction = checks.in_units(coeff, unit.picosecond**-1)
+        self._friction = to_rate(coeff)
 
     def getRandomNumberSeed(self) -> int:
         """The generator's seed."""
@@ -283,7 +320,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
             if self._model_temperature is None:
                 raise MDGenError("the model names no temperature; give one, as temperature=350*kelvin")
             return self._model_temperature
-        kelvin = checks.in_units(temperature, unit.kelvin)
+        kelvin = to_kelvin(temperature)
         checks.check_temperature(kelvin, self._model_temperature, self._strict)
         return kelvin
 
