@@ -26,10 +26,11 @@ MAY_IMPORT = {
     "trajectory": "weights tasks forcefield convert peptide geometry files errors",
     "train": "weights tasks network published flow tokens convert peptide geometry files errors",
     "upsampling": "trajectory weights tasks convert peptide geometry files errors",
+    "correct": "trajectory evaluation forcefield convert peptide geometry files errors",
     "api": "upsampling trajectory weights tasks forcefield convert evaluation peptide geometry errors",
-    "cli": "api upsampling train integrator trajectory evaluation weights tasks network published flow tokens "
+    "cli": "api correct upsampling train integrator trajectory evaluation weights tasks network published flow tokens "
     "forcefield convert peptide geometry files errors",
-    "__init__": "api upsampling integrator trajectory evaluation weights forcefield errors",
+    "__init__": "api correct upsampling integrator trajectory evaluation weights forcefield errors",
     "__main__": "cli",
 }
 
