@@ -24,8 +24,8 @@ import openmm_mdgen
 from openmm_mdgen.convert.structures import topology_to_structure
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.forcefield.build import build_peptide
-from openmm_mdgen.peptide.chain import Structure
 from openmm_mdgen.peptide.peptide import Peptide
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.inpaint import Inpaint, free_residues, moved_atoms
 from openmm_mdgen.trajectory.memory import frames_to_universe

@@ -10,8 +10,8 @@ from tiny import DATA, c_n_lengths, center_volumes, inpaint_task, internal, movi
 
 import openmm_mdgen
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.peptide.chain import Structure
 from openmm_mdgen.peptide.peptide import Peptide
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.interpolate import Interpolate
 from openmm_mdgen.trajectory.memory import frames_to_universe

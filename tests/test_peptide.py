@@ -36,16 +36,7 @@ def dipeptide(request) -> Structure:
 
 def take(structure: Structure, atoms: np.ndarray | list[int]) -> Structure:
     """The structure of some of its atoms, in the order given."""
-    place = {int(atom): row for row, atom in enumerate(atoms)}
-    return Structure(
-        names=tuple(structure.names[atom] for atom in atoms),
-        resnames=tuple(structure.resnames[atom] for atom in atoms),
-        residues=structure.residues[atoms],
-        chains=structure.chains[atoms],
-        elements=tuple(structure.elements[atom] for atom in atoms),
-        bonds=tuple((place[i], place[j]) for i, j in structure.bonds if i in place and j in place),
-        positions=structure.positions[atoms],
-    )
+    return structure.take(atoms)
 
 
 def without_bonds(structure: Structure) -> Structure:
@@ -261,16 +252,37 @@ def test_disulphide_bond_by_distance_and_by_bond(hexamer):
     positions[index(two, "CYX", "SG")] = positions[sulphur] + [2.05, 0, 0]
     with pytest.raises(MDGenError, match=r"residue 1 \(CYS\) and residue 6 \(CYS\) form a disulphide bond .*2\.5 Å"):
         Peptide.from_structure(replace(two, positions=positions))
-    bonded = replace(two, bonds=(*two.bonds, (index(two, "CYX", "SG"), sulphur)))
+    bond = (index(two, "CYX", "SG"), sulphur)
+    bonded = replace(two, bonds=(*two.bonds, bond))
+    assert Peptide.from_structure(bonded).sequence == "CTVLHC"  # 9 Å long, so it is no bond
+    positions[bond[0]] = positions[sulphur] + [2.7, 0, 0]
+    assert Peptide.from_structure(replace(two, positions=positions)).sequence == "CTVLHC"
     with pytest.raises(MDGenError, match="form a disulphide bond"):
-        Peptide.from_structure(bonded)
-    assert Peptide.from_structure(two).sequence == "CTVLHC"
+        Peptide.from_structure(replace(bonded, positions=positions))
 
 
-def test_other_cross_link(hexamer):
-    bond = (index(hexamer, "CYS", "SG"), index(hexamer, "THR", "OG1"))
+def test_other_cross_link_is_believed_where_geometry_agrees(hexamer):
+    sulphur, oxygen = index(hexamer, "CYS", "SG"), index(hexamer, "THR", "OG1")
+    bonded = replace(hexamer, bonds=(*hexamer.bonds, (sulphur, oxygen)))
+    assert Peptide.from_structure(bonded) == Peptide.from_structure(hexamer)
+    near = moved(bonded, sulphur, hexamer.positions[oxygen] + [-1.0, 1.0, 1.0])
     with pytest.raises(MDGenError, match=r"linked by a bond .*; only linear peptides"):
-        Peptide.from_structure(replace(hexamer, bonds=(*hexamer.bonds, bond)))
+        Peptide.from_structure(near)
+
+
+def test_a_listed_hydrogen_bond_is_believed_where_geometry_agrees(hexamer):
+    expected = Peptide.from_structure(hexamer)
+    hydrogen = index(hexamer, "ILE", "HD11")
+    wrong = replace(hexamer, bonds=(*hexamer.bonds, (hydrogen, index(hexamer, "CYS", "CA"))))
+    assert Peptide.from_structure(wrong) == expected
+    only_wrong = tuple(pair for pair in wrong.bonds if hydrogen not in pair or index(hexamer, "CYS", "CA") in pair)
+    assert Peptide.from_structure(replace(wrong, bonds=only_wrong)) == expected
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(0.1, "nm"), (10.0, "Å taken for nm")])
+def test_the_wrong_unit_is_named(hexamer, factor, unit):
+    with pytest.raises(MDGenError, match=rf"heavy atoms are .* apart .*positions in {unit}\?"):
+        Peptide.from_structure(replace(hexamer, positions=hexamer.positions * factor))
 
 
 def test_modified_residue_under_a_standard_name(hexamer):

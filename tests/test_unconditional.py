@@ -11,7 +11,7 @@ import openmm_mdgen
 from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.forcefield.build import build_peptide
-from openmm_mdgen.peptide.chain import Structure
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.unconditional import Unconditional
 

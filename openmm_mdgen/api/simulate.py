@@ -10,6 +10,7 @@ from typing import Any, overload
 
 from MDAnalysis import AtomGroup, Merge, Universe
 
+from openmm_mdgen.convert.locations import one_location
 from openmm_mdgen.convert.structures import Source, load_structure
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.trajectory.reader import recipe_to_universe
@@ -113,11 +114,9 @@ def _kept(structure: Source) -> Any:
 def _universe(structure: Source, recipe: Recipe, device: str | None) -> Universe:
     """A Universe that keeps what the user's own object knows of its atoms."""
     if isinstance(structure, Universe | AtomGroup):
-        universe = Merge(structure.atoms)
+        universe = Merge(one_location(structure.atoms, tell=False))
         universe.load_new(recipe, device=device)
         return universe
-    if isinstance(structure, tuple):
-        return Universe(structure[0], recipe, device=device)
     return recipe_to_universe(recipe, device=device)
 
 

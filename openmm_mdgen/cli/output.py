@@ -15,10 +15,10 @@ from MDAnalysis import AtomGroup, Universe
 from MDAnalysis.coordinates.base import WriterBase
 from MDAnalysis.lib.formats.libmdaxdr import TRRFile, XTCFile
 
+from openmm_mdgen.convert.mdanalysis import structure_to_mdanalysis, structure_to_universe
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import Replacement, reason
 from openmm_mdgen.peptide.peptide import Structure
-from openmm_mdgen.trajectory.parser import structure_to_topology
 from openmm_mdgen.trajectory.writing import frame_writer, frame_writer_class
 
 _BYTES_PER_ATOM = 100  # of a frame, in the most wasteful text format
@@ -55,7 +55,7 @@ def check_output(path: Path, *, is_trajectory: bool = True) -> None:
 
 def structure_to_atoms(structure: Structure) -> AtomGroup:
     """MDAnalysis atoms with the structure's names and positions."""
-    return Universe(structure_to_topology(structure), structure.positions[None].astype(np.float32), order="fac").atoms
+    return structure_to_universe(structure).atoms
 
 
 class TrajectoryFiles:
@@ -88,7 +88,7 @@ class TrajectoryFiles:
         self.interval = interval
         self.first_time = interval if first_time is None else first_time
         self.n_frames = 0
-        self._topology = structure_to_topology(structure)
+        self._topology = structure_to_mdanalysis(structure)
         self._atoms = structure_to_atoms(structure)
         self._files: list[Replacement] = []
         self._writers: list[WriterBase] = []

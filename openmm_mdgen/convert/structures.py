@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from MDAnalysis import AtomGroup, Universe
 from openmm import unit
-from openmm.app import PDBFile, PDBxFile, Topology
+from openmm.app import Topology
+from scipy.spatial import cKDTree
 
+from openmm_mdgen.convert.locations import one_location
+from openmm_mdgen.convert.mdanalysis import structure_to_universe
+from openmm_mdgen.convert.mmcif import is_mmcif, mmcif_to_structure
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.peptide.naming import atom_to_element
+from openmm_mdgen.peptide.structure import Structure, residue_runs
 
 Source: TypeAlias = "str | PathLike[str] | Universe | AtomGroup | tuple[Topology, Any] | Structure"
 
-_OPENMM_FILES = {".pdb": PDBFile, ".ent": PDBFile, ".cif": PDBxFile, ".mmcif": PDBxFile, ".pdbx": PDBxFile}
+_TEXT = (".pdb", ".ent", ".pqr", ".pdbqt", ".gro", ".crd", ".mol2")
+_DECIMALS = 5  # that their positions have at most: MDAnalysis reads them in single precision
+_NO_SEGMENT = "SYSTEM"  # what MDAnalysis calls it
+_BOND_ANGSTROM = (0.6, 2.5)  # Å, distance of an atom to its nearest one, in the median
+
+
+class BuiltPeptide(NamedTuple):
+    """A built molecule: topology, and positions (N, 3) in Å. It is a structure wherever one is asked for."""
+
+    topology: Topology
+    positions: np.ndarray
 
 
 def topology_to_structure(topology: Topology, positions: Any) -> Structure:
@@ -27,11 +44,14 @@ def topology_to_structure(topology: Topology, positions: Any) -> Structure:
     topology
         Topology of the peptide.
     positions
-        (N, 3) Quantity, or array in nm.
+        (N, 3) Quantity, or array in nm. An array in Å is told by the distances between its atoms and taken as such.
     """
-    if unit.is_quantity(positions):
-        positions = positions.value_in_unit(unit.nanometer)
     atoms = list(topology.atoms())
+    if unit.is_quantity(positions):
+        angstrom = np.array(positions.value_in_unit(unit.angstrom), dtype=np.float64).reshape(-1, 3)
+    else:
+        plain = np.array(positions, dtype=np.float64).reshape(-1, 3)
+        angstrom = plain if _is_in_angstrom(plain) else plain * 10
     return Structure(
         names=tuple(atom.name for atom in atoms),
         resnames=tuple(atom.residue.name for atom in atoms),
@@ -39,8 +59,27 @@ def topology_to_structure(topology: Topology, positions: Any) -> Structure:
         chains=np.array([atom.residue.chain.index for atom in atoms], dtype=int),
         elements=tuple(atom.element.symbol if atom.element is not None else "" for atom in atoms),
         bonds=tuple((bond.atom1.index, bond.atom2.index) for bond in topology.bonds()),
-        positions=np.array(positions, dtype=np.float64).reshape(-1, 3) * 10,
+        positions=angstrom,
+        numbers=tuple(_number(atom.residue) for atom in atoms),
+        icodes=tuple(atom.residue.insertionCode.strip() for atom in atoms),
+        chain_ids=tuple(str(atom.residue.chain.id).strip() for atom in atoms),
     )
+
+
+def _number(residue: Any) -> int:
+    """The residue's own number; its place from 1 where it has none."""
+    try:
+        return int(residue.id)
+    except (TypeError, ValueError):
+        return int(residue.index) + 1
+
+
+def _is_in_angstrom(positions: np.ndarray) -> bool:
+    """Whether atoms lie as far from their neighbours as bonds in Å are long, which no bond in nm is."""
+    if len(positions) < 2 or not np.isfinite(positions).all():
+        return False
+    apart = np.median(cKDTree(positions).query(positions, k=2)[0][:, 1])
+    return bool(_BOND_ANGSTROM[0] < apart < _BOND_ANGSTROM[1])
 
 
 def atomgroup_to_structure(atoms: AtomGroup) -> Structure:
@@ -58,15 +97,32 @@ def atomgroup_to_structure(atoms: AtomGroup) -> Structure:
     chains = atoms.chainIDs if hasattr(atoms, "chainIDs") else atoms.segindices
     place = {int(index): row for row, index in enumerate(atoms.indices)}
     pairs = atoms.bonds.indices.tolist() if hasattr(atoms, "bonds") else []
+    names, elements = _texts(atoms, "names"), _texts(atoms, "elements")
+    resnames, icodes, chain_ids = _texts(atoms, "resnames"), _texts(atoms, "icodes"), _texts(atoms, "chainIDs")
+    numbers = tuple(map(int, atoms.resids))
+    segids = tuple("" if segid == _NO_SEGMENT else segid for segid in _texts(atoms, "segids"))
+    hydrogen = [atom_to_element(*pair) == "H" for pair in zip(names, elements, strict=True)]
+    keys = list(zip(segids, chain_ids, numbers, icodes, resnames, strict=True))
     return Structure(
-        names=tuple(map(str, atoms.names)),
-        resnames=tuple(map(str, atoms.resnames)),
-        residues=np.unique(atoms.resindices, return_inverse=True)[1],
+        names=names,
+        resnames=resnames,
+        residues=residue_runs(keys, atoms.resindices.tolist(), names, hydrogen),
         chains=np.unique(np.asarray(chains).astype(str), return_inverse=True)[1],
-        elements=tuple(map(str, atoms.elements)) if hasattr(atoms, "elements") else ("",) * atoms.n_atoms,
+        elements=elements,
         bonds=tuple((place[first], place[second]) for first, second in pairs if first in place and second in place),
         positions=atoms.positions.astype(np.float64),
+        numbers=numbers,
+        icodes=icodes,
+        chain_ids=chain_ids,
+        segids=segids,
+        altlocs=_texts(atoms, "altLocs"),
     )
+
+
+def _texts(atoms: AtomGroup, attribute: str) -> tuple[str, ...]:
+    """A column of text, blank where the topology has none."""
+    values = getattr(atoms, attribute) if hasattr(atoms, attribute) else [""] * len(atoms)
+    return tuple(str(value).strip() for value in values)
 
 
 def load_structure(source: Source) -> Structure:
@@ -75,8 +131,8 @@ def load_structure(source: Source) -> Structure:
     Parameters
     ----------
     source
-        Path of a PDB or PDBx/mmCIF file (read by OpenMM) or of any other file with coordinates that MDAnalysis opens;
-        a Universe or AtomGroup; a pair (OpenMM Topology, positions); or a Structure, which comes back as it is.
+        Path of an mmCIF file, or of any other with coordinates that MDAnalysis opens; a Universe or AtomGroup; a pair
+        (OpenMM Topology, positions), such as `build_peptide` returns; or a Structure, which comes back as it is.
 
     Raises
     ------
@@ -90,10 +146,10 @@ def load_structure(source: Source) -> Structure:
     """
     if isinstance(source, Structure):
         return source
-    if isinstance(source, Universe):
-        return atomgroup_to_structure(source.atoms)
-    if isinstance(source, AtomGroup):
-        return atomgroup_to_structure(source)
+    if isinstance(source, Universe | AtomGroup):
+        return atomgroup_to_structure(one_location(source.atoms))
+    if isinstance(source, BuiltPeptide):
+        return topology_to_structure(source.topology, source.positions * unit.angstrom)
     if isinstance(source, tuple) and len(source) == 2:
         return topology_to_structure(*source)
     if isinstance(source, str | PathLike):
@@ -104,15 +160,29 @@ def load_structure(source: Source) -> Structure:
     )
 
 
-def _load_file(path: Path) -> Structure:
+def file_to_atoms(path: Path) -> AtomGroup:
+    """The atoms of a file under the names and numbers that it has, one location of each.
+
+    mmCIF files are read here, all others by MDAnalysis, whose own warnings about formats are left out.
+
+    Raises
+    ------
+    MDGenError
+        If the file is absent or cannot be read.
+
+    Warns
+    -----
+    MDGenWarning
+        Where second locations are left out.
+    """
     if not path.is_file():
         raise MDGenError(f"structure file {str(path)!r} does not exist; check the path")
-    reader = _OPENMM_FILES.get(path.suffix.lower())
     try:
-        if reader is not None:
-            file = reader(str(path))
-            return topology_to_structure(file.topology, file.getPositions(asNumpy=True))
-        universe = Universe(str(path))
+        if is_mmcif(path):
+            return structure_to_universe(mmcif_to_structure(path)).atoms
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            universe = Universe(str(path))
     except MDGenError:
         raise
     except Exception as error:  # parsers raise anything; the user needs one line
@@ -120,4 +190,10 @@ def _load_file(path: Path) -> Structure:
         raise MDGenError(
             f"structure file {str(path)!r} cannot be read ({reason}); give a PDB, mmCIF or GRO file"
         ) from error
-    return atomgroup_to_structure(universe.atoms)
+    return one_location(universe.atoms)
+
+
+def _load_file(path: Path) -> Structure:
+    structure = atomgroup_to_structure(file_to_atoms(path))
+    is_text = path.name.lower().removesuffix(".gz").endswith(_TEXT)
+    return replace(structure, positions=structure.positions.round(_DECIMALS)) if is_text else structure

@@ -14,6 +14,7 @@ RESIDUES = (
 )
 TYPES = (*RESIDUES, *CAPS)
 N_CHI = 4
+BACKBONE = ("N", "CA", "C", "O")
 
 
 class Branch(NamedTuple):
@@ -58,6 +59,15 @@ SIDE_CHAINS: dict[str, tuple[Branch, ...]] = {
     "TYR": _branches(f"{_RING}; OH CD1 CE1 CZ 0"),
     "VAL": _branches("CG1 N CA CB 1; CG2 N CA CB 1"),
 }
+
+HEAVY_ATOMS: dict[str, tuple[str, ...]] = {
+    **{
+        name: (*BACKBONE, *(() if name == "GLY" else ("CB",)), *(branch.atom for branch in SIDE_CHAINS[name]))
+        for name in RESIDUES
+    },
+    **{"ACE": ("CH3", "C", "O"), "NME": ("N", "CH3"), "NH2": ("N",)},
+}
+"""Heavy atoms of each residue type and cap, OXT left out."""
 
 RING_CLOSURES: dict[str, tuple[tuple[str, str], ...]] = {
     "PRO": (("CD", "N"),),

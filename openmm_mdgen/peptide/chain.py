@@ -7,50 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide import naming
+from openmm_mdgen.peptide.residues import peptide_selection
+from openmm_mdgen.peptide.structure import Structure
 
 _PEPTIDE_BOND_LIMIT = 2.0  # Å, C to N of the next residue
 _LISTED_BOND_LIMIT = 3.0  # Å, the same where the topology lists the bond
-_KEEP_PEPTIDE = (
-    "keep the peptide alone, by select_atoms('protein or resname ACE NME NH2 NHE') in MDAnalysis or Modeller in OpenMM"
-)
-
-
-@dataclass(frozen=True)
-class Structure:
-    """Atoms as the user gave them, whatever file or object they came from.
-
-    Attributes
-    ----------
-    names, resnames
-        Atom name and residue name of each of the N atoms.
-    residues
-        (N,) residue index, from 0, in file order.
-    chains
-        (N,) chain index.
-    elements
-        Element symbol of each atom, ``""`` where unknown.
-    bonds
-        Pairs of atom indices; may be incomplete or empty.
-    positions
-        (N, 3) float64, Å.
-    """
-
-    names: tuple[str, ...]
-    resnames: tuple[str, ...]
-    residues: np.ndarray
-    chains: np.ndarray
-    elements: tuple[str, ...]
-    bonds: tuple[tuple[int, int], ...]
-    positions: np.ndarray
-
-    def __post_init__(self) -> None:
-        shape = np.shape(self.positions)
-        if shape != (len(self.names), 3):
-            raise MDGenError(f"positions have shape {shape} for {len(self.names)} atoms; give one (x, y, z) per atom")
+_APART = (0.6, 5.0)  # Å, between which the distance of a heavy atom to the nearest other one lies, in the median
 
 
 @dataclass(frozen=True)
@@ -58,19 +25,25 @@ class Residue:
     """One amino acid or cap: canonical heavy-atom names and the user's indices."""
 
     type: str
-    number: int  # 1-based, in file order, for messages
+    label: str  # number and insertion code as the user has them, for messages
     atoms: dict[str, int]
 
     def __str__(self) -> str:
-        return f"residue {self.number} ({self.type})"
+        return f"residue {self.label} ({self.type})"
 
     def ordered(self) -> list[tuple[str, int]]:
         names = (*naming.HEAVY_ATOMS[self.type], "OXT")
         return [(name, self.atoms[name]) for name in names if name in self.atoms]
 
 
+def is_hydrogen(structure: Structure) -> np.ndarray:
+    """(N,) which atoms are hydrogens, by their elements or else their names."""
+    pairs = zip(structure.names, structure.elements, strict=True)
+    return np.array([naming.atom_to_element(name, element) == "H" for name, element in pairs], dtype=bool)
+
+
 def group_residues(structure: Structure) -> list[Residue]:
-    """Group the heavy atoms into amino acids and caps; refuse whatever is neither."""
+    """Group the heavy atoms into amino acids and caps, in file order; refuse whatever is neither."""
     if not structure.names:
         raise MDGenError("the structure has no atoms, at least one residue is needed; check the file or the selection")
     n_bad = int(np.count_nonzero(~np.isfinite(structure.positions).all(axis=-1)))
@@ -83,7 +56,10 @@ def group_residues(structure: Structure) -> list[Residue]:
         members[residue].append(atom)
     groups = [members[key] for key in sorted(members)]
     _refuse_others(structure, groups)
-    residues = [part for number, atoms in enumerate(groups, 1) for part in _split_caps(structure, number, atoms)]
+    hydrogen = is_hydrogen(structure)
+    _check_unit(structure.positions[~hydrogen])
+    heavy_groups = [heavy for atoms in groups if (heavy := [atom for atom in atoms if not hydrogen[atom]])]
+    residues = [part for atoms in heavy_groups for part in _split_caps(structure, atoms)]
     if all(residue.type in naming.CAPS for residue in residues):
         raise MDGenError(
             "the structure has no amino-acid residues, at least one is needed; check the file or the selection"
@@ -91,17 +67,31 @@ def group_residues(structure: Structure) -> list[Residue]:
     return residues
 
 
+def _check_unit(positions: np.ndarray) -> None:
+    """Raise where heavy atoms lie as far apart as nm taken for Å, or Å taken for nm, would have them."""
+    if len(positions) < 4:
+        return
+    apart = float(np.median(cKDTree(positions).query(positions, k=2)[0][:, 1]))
+    if not _APART[0] < apart < _APART[1]:
+        unit = "nm" if apart < _APART[0] else "Å taken for nm"
+        raise MDGenError(
+            f"heavy atoms are {apart:.3g} Å apart (median to the nearest), outside {_APART[0]:g} to {_APART[1]:g} Å: "
+            f"positions in {unit}? Give Å in a Universe, and a Quantity, or nm, with a Topology"
+        )
+
+
 def _refuse_others(structure: Structure, groups: list[list[int]]) -> None:
     """Raise for residues that are not amino acids or caps, naming them by kind."""
     others: dict[str, Counter[str]] = defaultdict(Counter)
-    for number, atoms in enumerate(groups, 1):
+    for atoms in groups:
         name = structure.resnames[atoms[0]].strip()
         if naming.residue_to_canonical(name) is not None:
             continue
-        if {"N", "CA", "C"} <= {structure.names[atom] for atom in atoms}:
+        if {"N", "CA", "C"} <= {structure.names[atom].strip().upper() for atom in atoms}:
             raise MDGenError(
-                f"residue {number} ({name}) is not a standard residue; only the 20 L-amino acids and the caps ACE, "
-                "NME, NH2 are known; replace it, for example by PDBFixer's replaceNonstandardResidues"
+                f"residue {structure.label(atoms[0])} ({name}) is not a standard residue; only the 20 L-amino acids "
+                "and the caps ACE, NME, NH2 are known; replace it, for example by PDBFixer's "
+                "replaceNonstandardResidues"
             )
         is_water = name.upper() in naming.WATERS
         is_ion = name.upper() in naming.IONS or len(atoms) == 1
@@ -111,22 +101,23 @@ def _refuse_others(structure: Structure, groups: list[list[int]]) -> None:
             f"{sum(count.values())} {kind} ({', '.join(list(count)[:5])})" for kind, count in others.items()
         )
         raise MDGenError(
-            f"the structure has {found}; only one peptide and nothing else can be generated; {_KEEP_PEPTIDE}"
+            f"the structure has {found}; only one peptide and nothing else can be generated; keep the peptide alone, "
+            f"by select_atoms({peptide_selection(structure.resnames)!r}) in MDAnalysis, --select protein on the "
+            "command line or Modeller in OpenMM"
         )
 
 
-def _split_caps(structure: Structure, number: int, atoms: Sequence[int]) -> list[Residue]:
-    """The residue of one group, and the caps that CHARMM patches put into the same group."""
-    residue_type = naming.residue_to_canonical(structure.resnames[atoms[0]])
+def _split_caps(structure: Structure, atoms: Sequence[int]) -> list[Residue]:
+    """The residue of one group of heavy atoms, and the caps that CHARMM patches put into the same group."""
+    residue_type, label = naming.residue_to_canonical(structure.resnames[atoms[0]]), structure.label(atoms[0])
     assert residue_type is not None
-    heavy = {}
+    heavy: dict[str, int] = {}
     for atom in atoms:
         name = structure.names[atom].strip().upper()
-        if naming.atom_to_element(name, structure.elements[atom]) == "H":
-            continue
         if name in heavy:
             raise MDGenError(
-                f"residue {number} ({residue_type}) has two atoms named {name}; keep one alternate location of each"
+                f"residue {label} ({residue_type}) has two atoms named {name}; keep one alternate location of each, or "
+                "give them names of their own"
             )
         heavy[name] = atom
     parts: dict[str, dict[str, int]] = {"ACE": {}, residue_type: {}, "NME": {}}
@@ -136,7 +127,7 @@ def _split_caps(structure: Structure, number: int, atoms: Sequence[int]) -> list
     if set(parts["NME"]) == {"NT"}:
         parts["NH2"] = parts.pop("NME")
     return [
-        Residue(kind, number, {naming.heavy_to_canonical(kind, part)[name]: atom for name, atom in part.items()})
+        Residue(kind, label, {naming.heavy_to_canonical(kind, part)[name]: atom for name, atom in part.items()})
         for kind, part in parts.items()
         if part
     ]

@@ -8,9 +8,11 @@ import numpy as np
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide import naming
-from openmm_mdgen.peptide.chain import Residue, Structure
+from openmm_mdgen.peptide.chain import Residue
+from openmm_mdgen.peptide.structure import Structure
 
 _DISULPHIDE_LIMIT = 2.5  # Å, SG to SG
+_LISTED_LIMIT = 3.0  # Å, beyond which a listed bond is not believed
 _ADD_ATOMS = "add it, for example by PDBFixer's addMissingAtoms, or include the cap in the selection"
 
 
@@ -41,11 +43,11 @@ def check_ends(residues: Sequence[Residue]) -> None:
 
 
 def check_cross_links(structure: Structure, residues: list[Residue]) -> None:
-    """Raise for disulphide bonds and for any listed bond between residues that is not a peptide bond."""
+    """Raise for disulphide bonds and for any other bond between residues that is listed and short enough to be one."""
     cysteines = [residue for residue in residues if residue.type == "CYS"]
     owner = {atom: (place, name) for place, residue in enumerate(residues) for name, atom in residue.atoms.items()}
     for first, second in structure.bonds:
-        if first not in owner or second not in owner:
+        if first not in owner or second not in owner or not _close(structure, first, second):
             continue
         (place_1, name_1), (place_2, name_2) = sorted((owner[first], owner[second]))
         if name_1 == name_2 == "SG":
@@ -60,6 +62,11 @@ def check_cross_links(structure: Structure, residues: list[Residue]) -> None:
             sulphurs = structure.positions[[one.atoms["SG"], other.atoms["SG"]]]
             if np.linalg.norm(sulphurs[0] - sulphurs[1]) < _DISULPHIDE_LIMIT:
                 _refuse_disulphide(one, other)
+
+
+def _close(structure: Structure, first: int, second: int) -> bool:
+    """Whether a listed bond is short enough to be one."""
+    return float(np.linalg.norm(structure.positions[first] - structure.positions[second])) < _LISTED_LIMIT
 
 
 def _refuse_disulphide(one: Residue, other: Residue) -> None:
@@ -91,4 +98,4 @@ def check_handedness(residue: Residue, positions: np.ndarray) -> Residue:
     if swap is None or volume(*swap) < 0:
         return residue
     first, second = swap[2:]
-    return Residue(residue.type, residue.number, atoms | {first: atoms[second], second: atoms[first]})
+    return Residue(residue.type, residue.label, atoms | {first: atoms[second], second: atoms[first]})

@@ -1,61 +1,34 @@
-"""Names of residues and atoms in Amber, CHARMM and GROMACS files, brought to one (Amber) convention."""
+"""Names of atoms in Amber, CHARMM, GROMACS and other files, brought to one (Amber) convention."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-BACKBONE = ("N", "CA", "C", "O")
-
-_SIDE_CHAINS = {
-    "ALA": "CB",
-    "ARG": "CB CG CD NE CZ NH1 NH2",
-    "ASN": "CB CG OD1 ND2",
-    "ASP": "CB CG OD1 OD2",
-    "CYS": "CB SG",
-    "GLN": "CB CG CD OE1 NE2",
-    "GLU": "CB CG CD OE1 OE2",
-    "GLY": "",
-    "HIS": "CB CG ND1 CD2 CE1 NE2",
-    "ILE": "CB CG1 CG2 CD1",
-    "LEU": "CB CG CD1 CD2",
-    "LYS": "CB CG CD CE NZ",
-    "MET": "CB CG SD CE",
-    "PHE": "CB CG CD1 CD2 CE1 CE2 CZ",
-    "PRO": "CB CG CD",
-    "SER": "CB OG",
-    "THR": "CB OG1 CG2",
-    "TRP": "CB CG CD1 CD2 NE1 CE2 CE3 CZ2 CZ3 CH2",
-    "TYR": "CB CG CD1 CD2 CE1 CE2 CZ OH",
-    "VAL": "CB CG1 CG2",
-}
-CAPS = {"ACE": ("CH3", "C", "O"), "NME": ("N", "CH3"), "NH2": ("N",)}
-HEAVY_ATOMS: dict[str, tuple[str, ...]] = {
-    **{name: (*BACKBONE, *atoms.split()) for name, atoms in _SIDE_CHAINS.items()},
-    **CAPS,
-}
-ONE_LETTER = dict(zip(_SIDE_CHAINS, "ARNDCQEGHILKMFPSTWYV", strict=True))
-THREE_LETTER = {letter: name for name, letter in ONE_LETTER.items()}
-
-_RESIDUE_ALIASES = {
-    alias: name
-    for name, aliases in {
-        "HIS": "HID HIE HIP HSD HSE HSP HISA HISB HISD HISE HISH HIS1 HIS2 HIN",
-        "ASP": "ASH ASPH ASPP ASP1",
-        "GLU": "GLH GLUH GLUP GLU1",
-        "LYS": "LYN LYP LYSH LSN LYS1",
-        "ARG": "ARGN ARN ARG1",
-        "CYS": "CYX CYM CYN CYSH CYS1 CYS2 CYSN",
-        "ACE": "ACP AC1",
-        "NME": "NAC NMA CT3",
-        "NH2": "NHE NHH NH3 CT2",
-    }.items()
-    for alias in aliases.split()
-}
-
-WATERS = frozenset("HOH WAT SOL TIP TIP2 TIP3 TIP4 TIP5 TP3 TP4 T3P T4P TIP3P TIP4P H2O SPC SPCE DOD OPC OPC3".split())
-IONS = frozenset(
-    "NA CL K MG CA ZN LI RB CS BR F I NA+ CL- K+ MG2 MG2+ CA2+ ZN2 SOD CLA POT CAL CES LIT RUB BAR CIP CIM IB".split()
+from openmm_mdgen.peptide.residues import (
+    BACKBONE,
+    CAPS,
+    HEAVY_ATOMS,
+    IONS,
+    ONE_LETTER,
+    THREE_LETTER,
+    WATERS,
+    residue_to_canonical,
 )
+
+__all__ = [
+    "BACKBONE",
+    "CAPS",
+    "CHARMM_PATCH_ATOMS",
+    "HEAVY_ATOMS",
+    "IONS",
+    "ONE_LETTER",
+    "THREE_LETTER",
+    "WATERS",
+    "atom_to_element",
+    "heavy_to_canonical",
+    "hydrogen_to_heavy",
+    "residue_to_canonical",
+]
 
 _C_TERMINAL_OXYGENS = (("OT1", "OT2"), ("OC1", "OC2"), ("O1", "O2"), ("OCT1", "OCT2"), ("O'", "O''"), ("OT", "O"))
 _CAP_ATOM_ALIASES = {
@@ -64,16 +37,6 @@ _CAP_ATOM_ALIASES = {
     "NH2": {"NT": "N", "N": "N"},
 }
 CHARMM_PATCH_ATOMS = {"CAY": "ACE", "CY": "ACE", "OY": "ACE", "NT": "NME", "CAT": "NME"}
-
-
-def residue_to_canonical(name: str) -> str | None:
-    """Three-letter name of a standard residue or cap (``"HSD"`` -> ``"HIS"``, ``"NALA"`` -> ``"ALA"``), else None."""
-    name = name.strip().upper()
-    for candidate in (name, name[1:] if len(name) == 4 and name[0] in "NC" else ""):
-        canonical = _RESIDUE_ALIASES.get(candidate, candidate)
-        if canonical in HEAVY_ATOMS:
-            return canonical
-    return None
 
 
 def atom_to_element(name: str, element: str = "") -> str:

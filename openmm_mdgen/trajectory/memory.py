@@ -8,8 +8,9 @@ import numpy as np
 from MDAnalysis import AtomGroup, Merge, Universe
 from MDAnalysis.coordinates.memory import MemoryReader
 
-from openmm_mdgen.peptide.peptide import Structure
-from openmm_mdgen.trajectory.parser import structure_to_topology
+from openmm_mdgen.convert.locations import one_location
+from openmm_mdgen.convert.mdanalysis import structure_to_mdanalysis
+from openmm_mdgen.peptide.structure import Structure
 
 
 class TimedMemoryReader(MemoryReader):
@@ -53,9 +54,9 @@ def frames_to_universe(source: Any, frames: np.ndarray, interval: float, first_t
         ps.
     """
     if isinstance(source, Universe | AtomGroup):
-        universe = Merge(source.atoms)
+        universe = Merge(one_location(source.atoms, tell=False))
     else:
         assert isinstance(source, Structure)
-        universe = Universe(structure_to_topology(source))
+        universe = Universe(structure_to_mdanalysis(source))
     universe.load_new(frames.astype(np.float32), format=TimedMemoryReader, dt=interval, first_time=first_time)
     return universe

@@ -106,8 +106,13 @@ class Recipe:
         """
         if isinstance(self.structure, Structure):
             return self.structure
-        _check_file(self.structure, self.origin.structure_hash, "structure")
+        self.check_structure()
         return load_structure(self.structure)
+
+    def check_structure(self) -> None:
+        """Raise `MDGenError` if the structure's file is missing or has changed since the recipe was written."""
+        if not isinstance(self.structure, Structure):
+            _check_file(self.structure, self.origin.structure_hash, "structure")
 
     def load_start(self, structure: Structure) -> np.ndarray:
         """(N, 3) float64 Å: starting coordinates.

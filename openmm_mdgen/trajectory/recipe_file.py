@@ -17,6 +17,7 @@ from openmm_mdgen.peptide.peptide import Structure
 from openmm_mdgen.trajectory.recipe import Origin, Recipe
 
 FORMAT_VERSION = 1
+_IDS = ("numbers", "icodes", "chain_ids", "segids", "altlocs")  # absent from recipes of older versions
 _WEIGHTS = (".safetensors", ".ckpt")
 
 
@@ -167,6 +168,7 @@ def _structure_to_json(structure: Structure) -> dict[str, Any]:
         "elements": structure.elements,
         "bonds": structure.bonds,
         "positions": np.asarray(structure.positions, dtype=np.float64).tolist(),
+        **{name: getattr(structure, name) for name in _IDS},
     }
 
 
@@ -179,6 +181,7 @@ def _structure_from_json(content: dict[str, Any]) -> Structure:
         elements=tuple(content["elements"]),
         bonds=tuple((int(first), int(second)) for first, second in content["bonds"]),
         positions=np.array(content["positions"], dtype=np.float64).reshape(-1, 3),
+        **{name: tuple(content.get(name, ())) for name in _IDS},
     )
 
 

@@ -1,0 +1,124 @@
+"""Atoms as the user gave them, and what the user calls them: the identity that every output gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from openmm_mdgen.errors import MDGenError
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Atoms as the user gave them, whatever file or object they came from.
+
+    Names, numbers and labels are the user's own, character by character: nothing here goes by them but messages and
+    output. Which atom is which is `Peptide`'s matter.
+
+    Attributes
+    ----------
+    names, resnames
+        Atom name and residue name of each of the N atoms.
+    residues
+        (N,) residue index, from 0, in file order.
+    chains
+        (N,) chain index.
+    elements
+        Element symbol of each atom, ``""`` where unknown.
+    bonds
+        Pairs of atom indices; may be incomplete or empty, and is believed only where geometry agrees.
+    positions
+        (N, 3) float64, Å.
+    numbers
+        Residue number of each atom; by default residues count from 1.
+    icodes
+        Insertion code of each atom's residue, ``""`` where it has none.
+    chain_ids
+        Chain label of each atom, ``""`` where it has none.
+    segids
+        Segment name of each atom, ``""`` where it has none.
+    altlocs
+        Label of each atom's location, ``""`` where there is one only.
+    """
+
+    names: tuple[str, ...]
+    resnames: tuple[str, ...]
+    residues: np.ndarray
+    chains: np.ndarray
+    elements: tuple[str, ...]
+    bonds: tuple[tuple[int, int], ...]
+    positions: np.ndarray
+    numbers: tuple[int, ...] = ()
+    icodes: tuple[str, ...] = ()
+    chain_ids: tuple[str, ...] = ()
+    segids: tuple[str, ...] = ()
+    altlocs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n_atoms, shape = len(self.names), np.shape(self.positions)
+        if shape != (n_atoms, 3):
+            raise MDGenError(f"positions have shape {shape} for {n_atoms} atoms; give one (x, y, z) per atom")
+        if not self.numbers:
+            object.__setattr__(self, "numbers", tuple(int(residue) + 1 for residue in self.residues))
+        for name in ("icodes", "chain_ids", "segids", "altlocs"):
+            if not getattr(self, name):
+                object.__setattr__(self, name, ("",) * n_atoms)
+
+    def label(self, atom: int) -> str:
+        """What the user calls the atom's residue: number and insertion code, such as ``52A``."""
+        return f"{self.numbers[atom]}{self.icodes[atom]}"
+
+    def take(self, atoms: Sequence[int] | np.ndarray) -> Structure:
+        """The structure of some of the atoms, in the order given, with the bonds among them."""
+        chosen = [int(atom) for atom in atoms]
+        place = {atom: row for row, atom in enumerate(chosen)}
+        per_atom = {
+            field.name: tuple(getattr(self, field.name)[atom] for atom in chosen)
+            for field in fields(self)
+            if field.name not in ("residues", "chains", "bonds", "positions")
+        }
+        return Structure(
+            residues=self.residues[chosen],
+            chains=self.chains[chosen],
+            bonds=tuple((place[i], place[j]) for i, j in self.bonds if i in place and j in place),
+            positions=self.positions[chosen],
+            **per_atom,
+        )
+
+
+def residue_runs(
+    keys: Sequence[tuple[object, ...]], blocks: Sequence[int], names: Sequence[str], is_hydrogen: Sequence[bool]
+) -> np.ndarray:
+    """(N,) residue index from 0 of each atom, from what a reader says of its residue.
+
+    The reader's residues, but hydrogens that stand apart from all other atoms go with the residue that is called the
+    same, and where the first heavy atom's name comes again another residue of the same number begins.
+
+    Parameters
+    ----------
+    keys
+        What the file calls the residue of each atom: chain, number, insertion code, name.
+    blocks
+        The reader's own residue index of each atom.
+    names, is_hydrogen
+        Of each atom.
+    """
+    residues = np.full(len(keys), -1)
+    of_block: dict[int, int] = {}
+    of_key: dict[tuple[object, ...], int] = {}
+    first_name: dict[int, str] = {}
+    n_residues = 0
+    for atom, block in enumerate(blocks):
+        if not is_hydrogen[atom] and first_name.setdefault(block, names[atom]) == names[atom]:
+            of_block[block], n_residues = n_residues, n_residues + 1
+        if block in of_block:
+            residues[atom] = of_key[keys[atom]] = of_block[block]
+    for atom in np.flatnonzero(residues < 0).tolist():
+        block = blocks[atom]
+        if block not in of_block:
+            of_block[block] = of_key.setdefault(keys[atom], n_residues)
+            n_residues = max(n_residues, of_block[block] + 1)
+        residues[atom] = of_block[block]
+    return residues
