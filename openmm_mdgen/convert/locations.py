@@ -75,7 +75,7 @@ def one_location(atoms: AtomGroup, *, tell: bool = True) -> AtomGroup:
     if len(set(altlocs) - {""}) < 2:
         return atoms
     columns = [getattr(atoms, name) for name in ("segids", "chainIDs", "resids", "icodes") if hasattr(atoms, name)]
-    occupancies = atoms.occupancies if hasattr(atoms, "occupancies") else np.ones(len(atoms))
+    occupancies = atoms.occupancies.tolist() if hasattr(atoms, "occupancies") else [1.0] * len(atoms)
     kept = first_locations(
         list(zip(*columns, strict=True)), list(zip(atoms.resnames, atoms.names, strict=True)), altlocs, occupancies
     )
