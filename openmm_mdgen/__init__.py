@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from openmm_mdgen.api.interpolate import unconditional as unconditional
     from openmm_mdgen.evaluation.compare import evaluate as evaluate
     from openmm_mdgen.forcefield.build import build_peptide as build_peptide
+    from openmm_mdgen.many.simulate import simulate_many as simulate_many
     from openmm_mdgen.weights.checkpoint import load_task as load_task
 
 _LATER = {  # these import torch, scipy or a force field, which takes seconds
@@ -32,6 +33,7 @@ _LATER = {  # these import torch, scipy or a force field, which takes seconds
     "inpaint": "api.inpaint",
     "interpolate": "api.interpolate",
     "load_task": "weights.checkpoint",
+    "simulate_many": "many.simulate",
     "unconditional": "api.interpolate",
 }
 
@@ -48,6 +50,7 @@ __all__ = [
     "load_task",
     "read_recipe",
     "simulate",
+    "simulate_many",
     "unconditional",
     "upsample",
     "write_recipe",

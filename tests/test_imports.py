@@ -28,9 +28,10 @@ MAY_IMPORT = {
     "upsampling": "trajectory weights tasks convert peptide geometry files errors",
     "correct": "trajectory evaluation forcefield convert peptide geometry files errors",
     "api": "upsampling trajectory weights tasks forcefield convert evaluation peptide geometry errors",
-    "cli": "api correct upsampling train integrator trajectory evaluation weights tasks network published flow tokens "
-    "forcefield convert peptide geometry files errors",
-    "__init__": "api correct upsampling integrator trajectory evaluation weights forcefield errors",
+    "many": "api correct evaluation trajectory weights tasks forcefield convert peptide geometry files errors",
+    "cli": "many api correct upsampling train integrator trajectory evaluation weights tasks network published flow "
+    "tokens forcefield convert peptide geometry files errors",
+    "__init__": "many api correct upsampling integrator trajectory evaluation weights forcefield errors",
     "__main__": "cli",
 }
 

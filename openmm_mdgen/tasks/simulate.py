@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from openmm_mdgen.geometry.frames import superpose
 from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.atoms import PeptideAtoms
 from openmm_mdgen.tasks.model import PeptideModel
+from openmm_mdgen.tokens.tokens import Conditioning
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,20 @@ class SimulatePropagator:
 
     def next_blocks(self, starts: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """The blocks (B, n_frames, N, 3) in Å of several replicas, from starts (B, N, 3) in Å."""
-        atoms, positions = self.atoms, torch.as_tensor(np.array(starts), dtype=torch.float64)
-        given, values = atoms.empty(len(seeds), self.n_frames + 1)
-        values[:, 0], given[:, 0] = atoms.encode(positions).float(), True
-        tokens = self.task.sample(atoms.conditioning(given, values, self.interval), list(seeds))
-        frames = atoms.decode(tokens[:, 1:], list(seeds))
-        heavy = atoms.heavy
-        return superpose(frames[:, :, heavy], positions[:, None, heavy], frames).numpy()
+        return self.placed(self.task.sample(self.conditioning(starts), list(seeds)), starts, seeds)
+
+    def conditioning(self, starts: np.ndarray) -> Conditioning:
+        """What the network is told of windows that begin at starts (B, N, 3) in Å."""
+        given, values = self.atoms.empty(len(starts), self.n_frames + 1)
+        values[:, 0], given[:, 0] = self.atoms.encode(_positions(starts)).float(), True
+        return self.atoms.conditioning(given, values, self.interval)
+
+    def placed(self, tokens: Tensor, starts: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
+        """Frames (B, n_frames, N, 3) in Å of tokens (B, n_frames + 1, L, C), laid on their starts (B, N, 3) in Å."""
+        frames = self.atoms.decode(tokens[:, 1:], list(seeds))
+        heavy = self.atoms.heavy
+        return superpose(frames[:, :, heavy], _positions(starts)[:, None, heavy], frames).numpy()
+
+
+def _positions(starts: np.ndarray) -> Tensor:
+    return torch.as_tensor(np.array(starts), dtype=torch.float64)

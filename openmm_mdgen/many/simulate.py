@@ -1,0 +1,217 @@
+"""Trajectories of many systems, to files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from openmm_mdgen.convert.structures import Source
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.many.engine import Call, Outcome, Report, run_calls
+from openmm_mdgen.many.folder import OutputFolder
+from openmm_mdgen.many.results import ManyResult, write_failed
+from openmm_mdgen.many.settings import Settings
+from openmm_mdgen.many.simulating import loaded_task, simulate_batch
+from openmm_mdgen.many.systems import Broken, System, find_systems
+from openmm_mdgen.many.workers import LOCAL, Demand, connected, versions
+from openmm_mdgen.trajectory.writing import frame_writer_class
+
+
+def simulate_many(
+    structures: Sequence[Source] | Mapping[str, Source] = (),
+    time: float = 10_000.0,
+    *,
+    sequences: str | PathLike[str] | Iterable[str] | Mapping[str, str] = (),
+    output: str | PathLike[str] = "generated",
+    interval: float = 10.0,
+    equilibrate: float = 0.0,
+    replicas: int = 1,
+    model: Any = "peptide",
+    seed: int = 0,
+    device: str | None = None,
+    steps: int | None = None,
+    relax: bool = False,
+    extension: str = "xtc",
+    select: str | None = None,
+    scheduler: Any = LOCAL,
+    workers: int | None = None,
+    threads: int | None = None,
+    batch: int = 8,
+    wait: float = 60.0,
+    overwrite: bool = False,
+    progress: Report | None = None,
+) -> ManyResult:
+    """Generate trajectories of many systems on the processes of this machine, or on any Dask cluster.
+
+    A system that fails does not stop the others. What is whole is passed over when it is called again; what a lost
+    worker had under way is made again by another. Systems of equal length share calls of the network, in batches that
+    depend on the systems alone, so the frames are the same whatever the number of workers.
+
+    Parameters
+    ----------
+    structures
+        Paths, whose stems are the names; or by name anything that `simulate` takes.
+    time, interval, equilibrate
+        ps, as for `simulate`; times are rounded up to whole intervals.
+    sequences
+        ``["STHK", "ACE-A-NME"]``, or by name, or the path of a list with one a line or a CSV column ``sequence``.
+    output
+        Folder; made if absent. Workers write there, so all machines must see it.
+    replicas, model, seed, device
+        As for `simulate`.
+    steps
+        Solver steps; default: the model's.
+    relax
+        Minimise every frame before it is written.
+    extension
+        Of the trajectories: xtc, dcd, trr, nc, pdb.
+    select
+        MDAnalysis selection, applied to every structure.
+    scheduler
+        ``"local"``, an address such as ``"tcp://host:8786"``, or a `distributed.Client` or cluster.
+    workers, threads
+        Processes of this machine, where the scheduler is local, and torch's threads in each.
+    batch
+        At most so many systems go through the network together.
+    wait
+        Seconds to wait for the first worker.
+    overwrite
+        Make everything again.
+    progress
+        Called with a `Progress` as work goes on.
+
+    Raises
+    ------
+    MDGenError
+        If nothing can start: no usable option, two inputs of one name, no scheduler, workers that lack something. And
+        if the scheduler goes away; what is whole stays.
+
+    Notes
+    -----
+    A script that calls it with the local scheduler needs ``if __name__ == "__main__":``, as all that starts processes.
+
+    Examples
+    --------
+    >>> result = openmm_mdgen.simulate_many(Path("pdb").glob("*.pdb"), time=10_000, output="generated")
+    >>> print(result.table())
+    """
+    settings = Settings(
+        n_frames=_intervals("time", time, interval),
+        interval=float(interval),
+        skip=_intervals("equilibrate", equilibrate, interval) if equilibrate else 0,
+        n_replicas=_count("replicas", replicas, 1),
+        seed=_count("seed", seed, 0),
+        model=_absolute(model),
+        device=device,
+        steps=None if steps is None else _count("steps", steps, 1),
+        relax=relax,
+        extension=extension.lstrip("."),
+        threads=threads if threads is None else _count("threads", threads, 1),
+    )
+    frame_writer_class(f"name.{settings.extension}")
+    _count("batch", batch, 1)
+    task = _known_task(settings)
+    listed = structures if isinstance(structures, Mapping) else list(structures)
+    systems, broken = find_systems(listed, sequences, select)
+    folder = OutputFolder(Path(output).absolute())
+    _check_names(systems, settings, folder)
+    if overwrite:
+        folder.forget()
+    folder.make()
+    demand = Demand(versions(), _named(settings.model), getattr(task, "content_hash", ""), folder.path)
+    plan = folder.batches(systems, settings.about(demand.model_hash, dict(demand.versions)["openmm-mdgen"]), batch)
+    waiting = [some for some in plan if any(folder.record(s) is None for s in some)]
+    whole = [_whole(s, folder) for s in systems if folder.record(s) is not None]
+    outcomes: list[Outcome] = []
+    if waiting:
+        calls = [
+            Call(tuple(s.name for s in some), (some, settings, folder.path), float(sum(s.n_residues for s in some)))
+            for some in waiting
+        ]
+        with connected(scheduler, _at_most(workers, len(calls)), threads or 1, wait) as client:
+            outcomes = run_calls(client, simulate_batch, calls, demand, progress)
+        folder.sweep()
+    return _result(folder, whole, outcomes, broken, systems)
+
+
+def _intervals(name: str, time: float, interval: float) -> int:
+    """Whole intervals that cover a time."""
+    if not (math.isfinite(interval) and interval > 0):
+        raise MDGenError(f"interval {interval} ps must be above 0; give picoseconds, such as 10.0")
+    if not (math.isfinite(time) and time > 0):
+        raise MDGenError(f"{name} {time} ps must be above 0; give picoseconds, such as {name}=1000")
+    return math.ceil(time / interval - 1e-6)
+
+
+def _count(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise MDGenError(f"{name} {value!r} must be a whole number of {least} or more")
+    return value
+
+
+def _absolute(model: Any) -> Any:
+    """A model's path as workers can use it, whatever folder they run in."""
+    return str(Path(model).absolute()) if isinstance(model, str | Path) and Path(model).is_file() else model
+
+
+def _named(model: Any) -> Any:
+    return model if isinstance(model, str) else None
+
+
+def _known_task(settings: Settings) -> Any:
+    """The model on the CPU, to know its range and content: this machine may lack the workers' devices."""
+    return loaded_task(replace(settings, device="cpu"))
+
+
+def _check_names(systems: Sequence[System], settings: Settings, folder: OutputFolder) -> None:
+    """No two systems write one file, and none writes over an input."""
+    owner: dict[str, str] = {}
+    inputs = {str(Path(s.origin).resolve()) for s in systems}
+    for system in systems:
+        names = [*settings.names(system.name), *([settings.topology(system.name)] if system.writes_topology else [])]
+        for name in names:
+            other = owner.setdefault(name.casefold(), system.name)
+            if other != system.name:
+                raise MDGenError(f"{other!r} and {system.name!r} would both write {name!r}; rename one of them")
+            if str((folder.path / name).resolve()) in inputs:
+                raise MDGenError(
+                    f"{system.name!r} would write over the input {name!r}; choose another output folder or format"
+                )
+
+
+def _at_most(workers: int | None, n_calls: int) -> int | None:
+    """No more workers than calls."""
+    if workers is not None:
+        _count("workers", workers, 1)
+        return min(workers, n_calls)
+    return None
+
+
+def _whole(system: System, folder: OutputFolder) -> Outcome:
+    record = folder.record(system)
+    return Outcome(system.name, seconds=record.seconds if record else 0.0)
+
+
+def _result(
+    folder: OutputFolder,
+    whole: list[Outcome],
+    outcomes: list[Outcome],
+    broken: Sequence[Broken],
+    systems: Sequence[System],
+) -> ManyResult:
+    """Sort the outcomes, write failed.csv."""
+    known = {o.name for o in whole}
+    new = [o for o in outcomes if o.name not in known]
+    failed = [Outcome(b.name, error=b.error) for b in broken] + [o for o in new if o.error]
+    write_failed(folder.path, failed, {s.name: s.origin for s in systems} | {b.name: b.origin for b in broken})
+    records = {s.name: folder.record(s) for s in systems}
+    files = {
+        name: tuple(folder.path / file for file in record.files)
+        for name, record in records.items()
+        if record is not None
+    }
+    return ManyResult(tuple(o for o in new if not o.error), tuple(whole), tuple(failed), folder.path, files)

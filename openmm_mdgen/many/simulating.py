@@ -1,0 +1,203 @@
+"""What a worker does: the trajectories of one batch of systems, to files."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from openmm import unit
+from openmm.app import PDBFile, Topology
+
+from openmm_mdgen.convert.openmm import structure_to_topology
+from openmm_mdgen.convert.structures import topology_to_structure
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.forcefield.build import build_peptide, build_system
+from openmm_mdgen.forcefield.minimizer import Minimizer
+from openmm_mdgen.many.engine import Outcome, failures, tell_progress
+from openmm_mdgen.many.folder import OutputFolder
+from openmm_mdgen.many.frames import FrameFiles
+from openmm_mdgen.many.settings import Settings
+from openmm_mdgen.many.systems import System
+from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.tasks.propagator import Propagator, block_seed
+from openmm_mdgen.tasks.together import next_blocks_together
+
+
+def simulate_batch(systems: Sequence[System], settings: Settings, output: Path) -> list[Outcome]:
+    """Make the trajectories of a batch.
+
+    All systems of the batch go through the network, those that are whole already too, so that the frames of the others
+    do not depend on what was there before; only what is missing is written.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of the systems.
+    """
+    begin = time.perf_counter()
+    folder = OutputFolder(output)
+    names = [s.name for s in systems]
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    try:
+        task = loaded_task(settings)
+        with folder.scratch() as scratch, ExitStack() as stack:
+            members = [_Member(s, folder.record(s) is None) for s in systems]
+            for member in members:
+                member.attempt(member.begin, task, settings, scratch, stack)
+            for share in _generate(members, settings):
+                tell_progress(names, share)
+            stack.close()
+            seconds = (time.perf_counter() - begin) / len(systems)
+            for member in members:
+                member.attempt(member.publish, folder, settings, seconds)
+        return [member.outcome(settings, seconds) for member in members]
+    except (MDGenError, OSError) as error:
+        return failures(names, error)
+
+
+class _Member:
+    """A system of a batch at work.
+
+    Parameters
+    ----------
+    system
+    wanted
+        Whether its files are to be written.
+    """
+
+    def __init__(self, system: System, wanted: bool) -> None:
+        self.system, self.wanted = system, wanted
+        self.error: Exception | None = None
+        self.topology: Path | None = None
+
+    def attempt(self, step: Callable[..., None], *arguments: Any) -> None:
+        """Take a step, unless an earlier one failed; an error is this system's alone."""
+        if self.error is None:
+            try:
+                step(*arguments)
+            except Exception as error:  # told in the table
+                self.error = error
+
+    def begin(self, task: Any, settings: Settings, scratch: Path, stack: ExitStack) -> None:
+        """Build or take the structure, bind the model, open the files."""
+        structure, pdb = started(self.system)
+        self.propagator: Propagator = task.bind(structure, settings.interval) if hasattr(task, "bind") else task
+        self.anchors = np.repeat(structure.positions[None], settings.n_replicas, axis=0)
+        self.relaxed = Minimizer(build_system(structure_to_topology(structure))).minimized if settings.relax else None
+        if self.wanted:
+            if self.system.writes_topology:
+                self.topology = scratch / settings.topology(self.system.name)
+                self.topology.write_text(pdb)
+            paths = [scratch / name for name in settings.names(self.system.name)]
+            self.files = stack.enter_context(FrameFiles(paths, structure, settings.interval))
+
+    def take(self, frames: np.ndarray, wanted: slice) -> None:
+        """Check and write a block (R, T, N, 3) in Å."""
+        shape = (len(self.anchors), self.propagator.n_frames, *self.anchors.shape[1:])
+        if frames.shape != shape:
+            raise MDGenError(f"the model returned frames of shape {frames.shape}, expected {shape}")
+        if not np.isfinite(frames).all():
+            raise MDGenError("the model returned NaN or infinite positions; start from other coordinates or seed")
+        self.anchors = frames[:, -1].copy()
+        shown = frames[:, wanted]
+        if self.wanted and shown.shape[1]:
+            self.files.write(shown if self.relaxed is None else _each(self.relaxed, shown))
+
+    def publish(self, folder: OutputFolder, settings: Settings, seconds: float) -> None:
+        """Give the files their names."""
+        if self.wanted:
+            self.files.check(settings.n_frames)
+            topology = [self.topology] if self.topology else []
+            folder.publish(self.system, [*topology, *self.files.paths], seconds)
+
+    def outcome(self, settings: Settings, seconds: float) -> Outcome:
+        """What became of it."""
+        if self.error is not None:
+            return failures([self.system.name], self.error)[0]
+        return Outcome(self.system.name, {"frames": settings.n_frames, "replicas": settings.n_replicas}, seconds)
+
+
+def _generate(members: Sequence[_Member], settings: Settings) -> Iterator[float]:
+    """Chain the blocks of all members that have not failed; yields the share that is done."""
+    whole = settings.skip + settings.n_frames
+    first, block = 0, 0
+    while first < whole:
+        working = [m for m in members if m.error is None]
+        if not working:
+            return
+        seeds = [block_seed(settings.seed, block, replica) for replica in range(settings.n_replicas)]
+        made = next_blocks_together(
+            [m.propagator for m in working], [m.anchors for m in working], [seeds for _ in working]
+        )
+        wanted = slice(max(settings.skip - first, 0), whole - first)
+        for member, frames in zip(working, made, strict=True):
+            member.attempt(member.take, frames, wanted)
+        first, block = first + working[0].propagator.n_frames, block + 1
+        yield min(first / whole, 1.0)
+
+
+def _each(function: Callable[[np.ndarray], np.ndarray], frames: np.ndarray) -> np.ndarray:
+    """A function of (N, 3) over (R, T, N, 3)."""
+    return np.stack([function(frame) for frame in frames.reshape(-1, *frames.shape[2:])]).reshape(frames.shape)
+
+
+def started(system: System) -> tuple[Structure, str]:
+    """The start of a system, and the PDB text that goes with it where no file has its atoms.
+
+    Where such a text is written, positions are those that it holds, so that frames can be made again from it.
+    """
+    if system.structure is None:
+        return _as_pdb(*build_peptide(system.sequence))
+    if system.writes_topology:
+        if np.any(np.diff(system.structure.residues) < 0):
+            raise MDGenError(
+                f"{system.origin} lists the atoms of a residue apart from each other, which no topology file can hold; "
+                "sort its atoms by residue"
+            )
+        return _as_pdb(structure_to_topology(system.structure), system.structure.positions)
+    return system.structure, ""
+
+
+def _as_pdb(topology: Topology, positions: np.ndarray) -> tuple[Structure, str]:
+    text = io.StringIO()
+    PDBFile.writeFile(topology, positions * unit.angstrom, text)
+    file = PDBFile(io.StringIO(text.getvalue()))
+    return topology_to_structure(file.topology, file.positions), text.getvalue()
+
+
+def loaded_task(settings: Settings) -> Any:
+    """The model, ready to be bound.
+
+    Raises
+    ------
+    MDGenError
+        If it cannot be loaded, or does not simulate.
+    """
+    model = settings.model
+    if not isinstance(model, str | Path):
+        return model
+    changed = Path(model).stat().st_mtime_ns if Path(model).is_file() else 0
+    return _load_once(model, settings.device, settings.steps, changed)
+
+
+@lru_cache(maxsize=2)
+def _load_once(model: str | Path, device: str | None, steps: int | None, _changed: int) -> Any:
+    from openmm_mdgen.weights.checkpoint import load_task
+
+    task = load_task(model, device)
+    if not (hasattr(task, "bind") or hasattr(task, "next_block")):
+        raise MDGenError(f"model {str(model)!r} does not simulate; choose one that `openmm-mdgen models` says does")
+    if steps is None:
+        return task
+    if not hasattr(task, "solver"):
+        raise MDGenError(f"model {str(model)!r} has no solver steps to choose; leave out --steps")
+    return replace(task, solver=replace(task.solver, n_steps=steps))

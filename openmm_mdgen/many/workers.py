@@ -1,0 +1,219 @@
+"""Where the work is done: processes of this machine, or a Dask scheduler's workers; checked before work starts."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from openmm_mdgen.errors import MDGenError
+
+LOCAL = "local"
+_PACKAGES = ("openmm-mdgen", "torch", "numpy", "MDAnalysis", "openmm")
+_CONNECT = 10.0  # s
+
+
+@contextmanager
+def connected(
+    scheduler: Any = LOCAL, n_workers: int | None = None, threads: int = 1, wait: float = 60.0
+) -> Iterator[Any]:
+    """A `distributed.Client` with at least one worker.
+
+    Parameters
+    ----------
+    scheduler
+        ``"local"``; the address of a scheduler; or a Client or cluster object, which stays open.
+    n_workers, threads
+        Of this machine, where the scheduler is local; default: all cores.
+    wait
+        Seconds to wait for the first worker.
+
+    Raises
+    ------
+    MDGenError
+        If dask is not installed, the scheduler cannot be reached, or no worker comes.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MDGenError(
+            "many systems need dask.distributed, which is not installed; pip install 'openmm-mdgen[dask]'"
+        ) from error
+    if isinstance(scheduler, Client):
+        _await_worker(scheduler, wait)
+        yield scheduler
+    elif scheduler == LOCAL:
+        with _quiet(), _local_cluster(n_workers or default_workers(threads)) as cluster, Client(cluster) as client:
+            yield client
+    elif isinstance(scheduler, str):
+        with _quiet(), _remote(scheduler) as client:
+            _await_worker(client, wait)
+            yield client
+    else:
+        with Client(scheduler) as client:
+            _await_worker(client, wait)
+            yield client
+
+
+def default_workers(threads: int) -> int:
+    """Workers of this machine: its GPUs, or as many as its cores allow."""
+    import torch
+    from dask.system import CPU_COUNT
+
+    return torch.cuda.device_count() or max(1, int(CPU_COUNT) // threads)
+
+
+def _local_cluster(n_workers: int) -> Any:
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the log lines of dask: what the user must know is said in our words."""
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def _remote(address: str) -> Iterator[Any]:
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=_CONNECT)
+    except (OSError, ValueError) as error:
+        raise MDGenError(
+            f"scheduler {address!r} cannot be reached in {_CONNECT:g} s; check that it runs and the address, as in "
+            "tcp://host:8786, or leave out --scheduler for the processes of this machine"
+        ) from error
+    try:
+        yield client
+    finally:
+        client.close(timeout=2)
+
+
+def _await_worker(client: Any, wait: float) -> None:
+    try:
+        client.wait_for_workers(1, timeout=wait)
+    except TimeoutError as error:
+        raise MDGenError(
+            f"the scheduler has had 0 workers for {wait:g} s; start some, as in dask worker "
+            f"{client.scheduler.address}, or wait longer with --wait"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a worker must have: the same versions and weights as the caller, and the output folder.
+
+    Attributes
+    ----------
+    model, model_hash
+        As for `load_task`, and its content.
+    versions
+        Of the packages that frames depend on.
+    output
+        A folder that all must see, or None.
+    token
+        Name of a file in it.
+    """
+
+    versions: tuple[tuple[str, str], ...]
+    model: Any = None
+    model_hash: str = ""
+    output: Path | None = None
+    token: str = ""
+
+    def faults(self) -> list[str]:
+        """What is missing where it is called; empty where all is well."""
+        found = dict(versions())
+        faults = [f"has {k} {found[k]}, not {v}" for k, v in self.versions if found[k] != v]
+        if self.output is not None and not (self.output / self.token).is_file():
+            faults.append(f"does not see the folder {self.output}")
+        if not faults and self.model is not None:
+            faults = self._model_faults()
+        return faults
+
+    def _model_faults(self) -> list[str]:
+        from openmm_mdgen.weights.checkpoint import load_task
+
+        try:
+            found = getattr(load_task(self.model, "cpu"), "content_hash", "")
+        except MDGenError as error:
+            return [f"cannot load the model ({error})"]
+        same = found == self.model_hash
+        return [] if same else [f"has model {self.model!r} with content {found[:12]}, not {self.model_hash[:12]}"]
+
+
+def versions() -> tuple[tuple[str, str], ...]:
+    """Versions of what frames depend on, as this process has them."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return (*((name, _version(name)) for name in _PACKAGES), ("python", python))
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name).split("+")[0]  # builds for a CPU and for CUDA may work together
+    except PackageNotFoundError:
+        return "none"
+
+
+@contextmanager
+def checked(client: Any, demand: Demand) -> Iterator[Demand]:
+    """The demand with a token in the output folder, met by all workers that there are.
+
+    Raises
+    ------
+    MDGenError
+        If a worker does not meet it: which, and why.
+    """
+    token = f".seen-{uuid.uuid4().hex}"
+    seen = Demand(demand.versions, demand.model, demand.model_hash, demand.output, token)
+    if demand.output is not None:
+        (demand.output / token).touch()
+    try:
+        _check_workers(client, seen)
+        yield seen
+    finally:
+        if demand.output is not None:
+            (demand.output / token).unlink(missing_ok=True)
+
+
+def _check_workers(client: Any, demand: Demand) -> None:
+    try:
+        answers = client.run(demand.faults, on_error="return")
+    except Exception as error:  # a worker that cannot even read the question
+        raise MDGenError(_unfit([f"a worker cannot be asked ({_first_line(error)})"])) from error
+    bad = [
+        f"worker {address} {answer[0] if isinstance(answer, list) else f'cannot be asked ({_first_line(answer)})'}"
+        for address, answer in answers.items()
+        if isinstance(answer, BaseException) or answer
+    ]
+    if bad:
+        raise MDGenError(_unfit(bad))
+
+
+def _unfit(bad: list[str]) -> str:
+    more = f" and {len(bad) - 2} more" if len(bad) > 2 else ""
+    return (
+        f"{'; '.join(bad[:2])}{more}: install there what is here (openmm-mdgen {_version('openmm-mdgen')}), the same "
+        "weights, and a folder that all machines share"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
