@@ -12,8 +12,8 @@ import numpy as np
 from MDAnalysis import Universe
 from MDAnalysis.coordinates.base import WriterBase
 
-from openmm_mdgen.peptide.peptide import Structure
-from openmm_mdgen.trajectory.parser import structure_to_topology
+from openmm_mdgen.convert.mdanalysis import structure_to_mdanalysis, structure_to_universe
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.trajectory.writing import frame_writer
 
 
@@ -32,8 +32,8 @@ class FrameFiles:
 
     def __init__(self, paths: Sequence[Path], structure: Structure, interval: float) -> None:
         self.paths, self._interval, self._n = list(paths), interval, 0
-        self._topology = structure_to_topology(structure)
-        self._atoms = Universe(self._topology, structure.positions[None].astype(np.float32), order="fac").atoms
+        self._topology = structure_to_mdanalysis(structure)
+        self._atoms = structure_to_universe(structure).atoms
         self._stack = ExitStack()
         self._writers: list[WriterBase] = []
 

@@ -26,9 +26,11 @@ from openmm_mdgen.many.folder import OutputFolder
 from openmm_mdgen.many.frames import FrameFiles
 from openmm_mdgen.many.settings import Settings
 from openmm_mdgen.many.systems import System
-from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.propagator import Propagator, block_seed
 from openmm_mdgen.tasks.together import next_blocks_together
+
+_DECIMALS = 5  # of positions in Å, as they are read from text
 
 
 def simulate_batch(systems: Sequence[System], settings: Settings, output: Path) -> list[Outcome]:
@@ -171,7 +173,8 @@ def _as_pdb(topology: Topology, positions: np.ndarray) -> tuple[Structure, str]:
     text = io.StringIO()
     PDBFile.writeFile(topology, positions * unit.angstrom, text)
     file = PDBFile(io.StringIO(text.getvalue()))
-    return topology_to_structure(file.topology, file.positions), text.getvalue()
+    structure = topology_to_structure(file.topology, file.positions)
+    return replace(structure, positions=structure.positions.round(_DECIMALS)), text.getvalue()
 
 
 def loaded_task(settings: Settings) -> Any:

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from openmm_mdgen.convert.structures import Source, load_structure
+from openmm_mdgen.convert.structures import Source, file_to_atoms, load_structure
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.forcefield.build import sequence_to_residues
-from openmm_mdgen.peptide.peptide import Peptide, Structure
+from openmm_mdgen.peptide.peptide import Peptide
+from openmm_mdgen.peptide.structure import Structure
 
 _SEQUENCE_COLUMNS = ("sequence", "seqres")
 _NAME_COLUMNS = ("name", "id")
@@ -185,10 +186,14 @@ def _selected(source: Source, select: str) -> Structure:
     from MDAnalysis import AtomGroup, Universe
     from MDAnalysis.exceptions import SelectionError
 
-    whole = load_structure(source)
-    if not isinstance(source, str | PathLike | Universe | AtomGroup):
-        return whole
-    atoms = Universe(str(source)) if isinstance(source, str | PathLike) else source
+    if isinstance(source, str | PathLike):
+        atoms = file_to_atoms(Path(source))
+    elif isinstance(source, Universe | AtomGroup):
+        atoms = source
+    else:
+        raise MDGenError(
+            f"a selection needs a file, Universe or AtomGroup, not a {type(source).__name__}; select its atoms before"
+        )
     try:
         return load_structure(atoms.select_atoms(select))
     except (SelectionError, AttributeError) as error:
