@@ -134,7 +134,7 @@ def integrate_projected(velocity: Velocity, x_0: Tensor, condition: Projection) 
     x, count = x_0, 0
     first, last = condition.between
     for t, t_next in pairwise(flow_times(condition.n_steps).tolist()):
-        now, then = torch.tensor(t), torch.tensor(t_next)
+        now, then = (torch.full((), time, device=x.device) for time in (t, t_next))
         for left in reversed(range(condition.repeats if first <= t <= last else 1)):
             v = _at(velocity, x, t)
             x_1, noise_now = velocity_to_data(x, v, now), velocity_to_noise(x, v, now)

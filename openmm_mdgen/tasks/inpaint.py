@@ -216,7 +216,7 @@ class InpaintSampler:
                 internal, _ = close_run(
                     internal, first - 1, last + 1, repeated, max_steps=_QUICK, tolerance=_NEAR, damping=_SOFT
                 )
-            change = (internal - opened).unflatten(0, tokens.shape[:2]).to(tokens.device)
+            change = (internal - opened).unflatten(0, tokens.shape[:2]).to(tokens)
             return changed_tokens(tokens, change, self.atoms.normalization)
 
         def renew(x_0: Tensor, k: int) -> Tensor:
