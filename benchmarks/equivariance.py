@@ -18,9 +18,8 @@ from scipy.spatial.transform import Rotation
 
 from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.peptide.peptide import Structure
-from openmm_mdgen.tasks.inpaint import Inpaint
-from openmm_mdgen.tasks.interpolate import Interpolate
-from openmm_mdgen.weights.checkpoint import load_task, load_task_for
+from openmm_mdgen.weights.checkpoint import load_task
+from openmm_mdgen.weights.roles import as_inpainter, as_interpolator, as_upsampler
 
 SHIFT = 5.0  # Å
 
@@ -42,9 +41,9 @@ def rearranged(source: Structure, order: np.ndarray) -> Structure:
 def tasks(structure: Structure) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """A function of frames (T, N, 3) for every task that has a structure; each takes as many frames as it needs."""
     simulate = load_task("peptide").bind(structure, 10.0)
-    paths = load_task_for(Interpolate, "peptide").bind(structure, 10.0)
-    inpaint = load_task_for(Inpaint, "peptide").bind(structure, [1, 2], 10.0)
-    gaps = load_task("peptide-upsample").bind_gaps(structure, 10.0, 0.1)
+    paths = as_interpolator("peptide").bind_paths(structure, 10.0)
+    inpaint = as_inpainter("peptide").bind_residues(structure, [1, 2], 10.0)
+    gaps = as_upsampler("peptide-upsample").bind_gaps(structure, 10.0, 0.1)
     return {
         "simulate": lambda x: simulate.next_block(x[0], 1),
         "interpolate": lambda x: paths.sample({0: x[0], 63: x[-1]}, 64, [1])[0],

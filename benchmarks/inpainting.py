@@ -29,11 +29,9 @@ from openmm_mdgen.evaluation.distances import histograms, jsd
 from openmm_mdgen.evaluation.torsions import Torsion, torsion_angles
 from openmm_mdgen.peptide.naming import CAPS
 from openmm_mdgen.peptide.peptide import Peptide
-from openmm_mdgen.tasks.design import Design
-from openmm_mdgen.tasks.inpaint import Inpaint
 from openmm_mdgen.tasks.propagator import block_seed
-from openmm_mdgen.weights.checkpoint import load_task_for
 from openmm_mdgen.weights.identities import load_identities
+from openmm_mdgen.weights.roles import as_designer, as_inpainter
 
 INTERVAL = 10.0
 
@@ -60,7 +58,7 @@ def inpainted(folder: Path, n_replicas: int, model: str, pooled: dict[str, np.nd
     rows["MD, the same frames"] = _distances(reference, angles[:n_replicas], torsions, chosen)
     seconds, kept = {}, 0
     for told in (True, False):
-        sampler = load_task_for(Inpaint, model, None, told=told).bind(structure, places, INTERVAL)
+        sampler = as_inpainter(model, told=told).bind_residues(structure, places, INTERVAL)
         began = time.perf_counter()
         made = [sampler.sample(x, [block_seed(0, 0, k)])[0] for k, x in enumerate(md[:n_replicas])]
         seconds[told] = time.perf_counter() - began
@@ -135,9 +133,7 @@ def main(
     if "inpainting" in (part or ("inpainting",)):
         found["inpainting"] = print_inpainting(folders, known, model, replicas)
     if "design" in (part or ("design",)):
-        found["design"] = print_design(
-            folders, known, load_task_for(Design, model, identities=load_identities(identities)), replicas
-        )
+        found["design"] = print_design(folders, known, as_designer(model, load_identities(identities)), replicas)
     if target:
         target.write_text(json.dumps(found))
 

@@ -30,7 +30,7 @@ from upsampling_metrics import BANDS, Shape, band_power, shape
 
 from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.upsampling import upsample
-from openmm_mdgen.weights.checkpoint import bind_paths
+from openmm_mdgen.weights.roles import as_interpolator
 
 BURST_INTERVAL = 0.1  # ps
 XTC_STEP = 0.01  # Å, to which XTC files round
@@ -75,7 +75,7 @@ def by_paths(model: str, interval: float) -> Way:
     """The simulation task's network, with the key frames given to it."""
 
     def way(universe: Universe, keys: np.ndarray, factor: int, seed: int) -> np.ndarray:
-        paths = bind_paths(model, atomgroup_to_structure(universe.atoms), interval)
+        paths = as_interpolator(model).bind_paths(atomgroup_to_structure(universe.atoms), interval)
         placed = {k * factor: frame for k, frame in enumerate(keys)}
         return paths.sample(placed, (len(keys) - 1) * factor + 1, [seed])[0].astype(np.float32)
 

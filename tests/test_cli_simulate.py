@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import MDAnalysis
@@ -43,6 +43,10 @@ class ToyTask:
     temperature = 350.0
     intervals = (0.1, 100.0)
     lengths = (1, 8)
+
+    def with_steps(self, n_steps):
+        """The toy with another number of steps."""
+        return replace(self, solver=Solver(n_steps))
 
     def bind(self, structure, interval, *, reference=None):
         """A walk; raises like a model does."""
@@ -197,7 +201,7 @@ def test_solver_steps_reach_the_model(pep, toy):
 
 def test_solver_steps_of_a_model_without_a_solver(pep, capsys, monkeypatch):
     monkeypatch.setattr("openmm_mdgen.weights.checkpoint.load_task", lambda model, device=None: Walk(22))
-    assert "has no solver steps to choose; leave out --steps" in fail(
+    assert "has no solver steps to choose; leave out the steps" in fail(
         capsys, "pep.pdb", "--steps", "3", "-o", "out.xtc"
     )
     run("pep.pdb", "--time", "10ps", "-o", "out.xtc")
@@ -205,7 +209,7 @@ def test_solver_steps_of_a_model_without_a_solver(pep, capsys, monkeypatch):
 
 def test_a_model_that_does_not_simulate(pep, capsys, monkeypatch):
     monkeypatch.setattr("openmm_mdgen.weights.checkpoint.load_task", lambda model, device=None: object())
-    assert "model 'peptide' does not simulate" in fail(capsys, "pep.pdb", "-o", "out.xtc")
+    assert "model 'peptide' cannot simulate; choose 'peptide' or another" in fail(capsys, "pep.pdb", "-o", "out.xtc")
 
 
 def test_rounded_times_are_told(pep, capsys):

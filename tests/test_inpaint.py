@@ -47,7 +47,7 @@ def capped() -> Structure:
 
 
 def bound(name: str = "ITVLHC", residues=(2, 3), **changes):
-    return Inpaint.of(inpaint_task(), **changes).bind(structure(name), residues)
+    return Inpaint.of(inpaint_task(), **changes).bind_residues(structure(name), residues)
 
 
 def atoms_of(source: Structure, where: torch.Tensor) -> set[tuple[int, str]]:
@@ -112,7 +112,7 @@ def test_every_bond_has_a_physical_length(name, residues):
 
 def test_a_cap_is_generated_and_another_is_kept(capped):
     frames = np.repeat(capped.positions[None], 5, 0)
-    sampler = Inpaint.of(inpaint_task()).bind(capped, [0])
+    sampler = Inpaint.of(inpaint_task()).bind_residues(capped, [0])
     (found,) = sampler.sample(frames, [1])
     moved = {(r, n) for r, n in atoms_of(capped, sampler.moved)}
     assert {(0, "CH3"), (0, "O"), (1, "CB"), (2, "H")} <= moved and not any(r == 4 for r, _ in moved)
@@ -197,7 +197,7 @@ def test_each_frame_may_move_by_itself():
 
 def test_atoms_come_in_the_users_order():
     frames, order = moving("QGRE", 6), np.random.default_rng(0).permutation(66)
-    other = Inpaint.of(inpaint_task()).bind(rearranged(structure("QGRE"), order), [1])
+    other = Inpaint.of(inpaint_task()).bind_residues(rearranged(structure("QGRE"), order), [1])
     np.testing.assert_allclose(
         other.sample(frames[:, order], [1]), bound("QGRE", (1,)).sample(frames, [1])[:, :, order], atol=1e-6
     )

@@ -83,7 +83,7 @@ def test_a_barostat_added_later(make_simulation, make_integrator):
 def test_a_system_of_another_size(make_simulation, make_integrator, alanine):
     modeller = app.Modeller(alanine.topology, alanine.positions)
     modeller.delete([atom for atom in modeller.topology.atoms() if atom.index == 0])
-    integrator = GenerativeIntegrator(modeller.topology, 350, model=make_integrator()._source._task)
+    integrator = GenerativeIntegrator(modeller.topology, 350, model=make_integrator()._source._model)
     with pytest.raises(MDGenError, match="System has 22 particles and the Topology 21 atoms; give"):
         make_simulation(integrator).step(1)
 

@@ -26,7 +26,7 @@ def _in_float32(monkeypatch):
 
 
 def bound(name: str = "QGRE", interval: float = 10.0, **changes):
-    return Interpolate.of(inpaint_task(), **changes).bind(structure(name), interval)
+    return Interpolate.of(inpaint_task(), **changes).bind_paths(structure(name), interval)
 
 
 def conformation(name: str, seed: int) -> Structure:
@@ -160,7 +160,7 @@ def test_moving_the_key_frames_moves_the_paths(places, precision, tolerance):
 def test_atoms_come_in_the_users_order():
     source, frames = structure("NDKMF"), moving("NDKMF", 2)
     order = np.random.default_rng(0).permutation(len(source.names))
-    other = Interpolate.of(inpaint_task()).bind(rearranged(source, order))
+    other = Interpolate.of(inpaint_task()).bind_paths(rearranged(source, order))
     expected = bound("NDKMF").sample({0: frames[0], 9: frames[1]}, 10, [1])[:, :, order]
     found = other.sample({0: frames[0][order], 9: frames[1][order]}, 10, [1])
     np.testing.assert_allclose(found, expected, atol=5e-3)
@@ -250,7 +250,10 @@ QGRE = DATA / "QGRE.pdb"
         ({"n_paths": 2.0}, r"n_paths 2.0 must be a whole number"),
         ({"end": "absent.pdb"}, r"structure file 'absent.pdb' does not exist"),
         ({"end": 7}, r"a structure cannot be made of a int"),
-        ({"model": DATA / "tiny-upsample.safetensors"}, r"model 'tiny-upsample' cannot interpolate; choose 'peptide'"),
+        (
+            {"model": DATA / "tiny-upsample.safetensors"},
+            r"model 'tiny-upsample' cannot interpolate but can fill the gaps between frames; choose 'peptide'",
+        ),
     ],
     ids=lambda x: x if isinstance(x, str) else str(next(iter(x))),
 )

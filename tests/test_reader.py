@@ -372,8 +372,8 @@ def test_model_given_in_place_of_the_recipes_must_be_the_same(task, pdb, tmp_pat
 
 
 def test_model_that_does_not_simulate(pdb):
-    with pytest.raises(MDGenError, match=r"\(SimpleNamespace\) does not simulate; choose another"):
-        mda.Universe(str(pdb), Recipe(SimpleNamespace(bind_gaps=None), pdb, n_frames=3, interval=1.0))
+    with pytest.raises(MDGenError, match="model 'SimpleNamespace' cannot simulate but can fill the gaps"):
+        mda.Universe(str(pdb), Recipe(SimpleNamespace(bind_gaps=print), pdb, n_frames=3, interval=1.0))
 
 
 def test_topology_with_another_number_of_atoms(task, data, pdb, tmp_path):

@@ -71,7 +71,7 @@ def test_random_access_equals_sequential_bitwise(universe, frames):
 
 def test_network_is_loaded_once_for_all_readers(data, weights):
     runs = simulate(data / "ACE-A-NME.pdb", time=50, model=weights, replicas=2)
-    assert len({id(run.trajectory.task) for run in runs}) == 1
+    assert len({id(run.trajectory.model) for run in runs}) == 1
 
 
 def test_pickles_hold_no_weights(universe):

@@ -33,7 +33,7 @@ def _build_once():
 
 
 def bound(source=None, interval: float = 10.0, **changes):
-    return Unconditional.of(inpaint_task(), **changes).bind(source or structure("QGRE"), interval)
+    return Unconditional.of(inpaint_task(), **changes).bind_sequence(source or structure("QGRE"), interval)
 
 
 def bent(seed: int) -> Structure:
@@ -132,7 +132,10 @@ def test_replicas_and_seeds():
         ({"interval": -1}, r"interval -1 ps must be above 0"),
         ({"interval": 500, "time": 500}, r"interval of 500 ps is outside model 'tiny-inpaint'.s range"),
         ({"replicas": 0}, r"replicas 0 must be a whole number of 1 or more"),
-        ({"model": DATA / "tiny-upsample.safetensors"}, r"model 'tiny-upsample' cannot unconditional"),
+        (
+            {"model": DATA / "tiny-upsample.safetensors"},
+            r"model 'tiny-upsample' cannot make trajectories from a sequence alone but can fill",
+        ),
     ],
     ids=lambda x: x if isinstance(x, str) else str(x),
 )

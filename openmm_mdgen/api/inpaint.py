@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from MDAnalysis import AtomGroup, Universe
@@ -16,11 +16,13 @@ from openmm_mdgen.forcefield.build import build_peptide
 from openmm_mdgen.geometry.sidechains import CAPS
 from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.design import LETTERS, Design, Ranked, graft
-from openmm_mdgen.tasks.inpaint import Inpaint, free_residues
+from openmm_mdgen.tasks.identity import IdentityModel
+from openmm_mdgen.tasks.inpaint import free_residues
 from openmm_mdgen.tasks.propagator import block_seed
+from openmm_mdgen.tasks.protocols import ModelLike
 from openmm_mdgen.trajectory.memory import frames_to_universe
-from openmm_mdgen.weights.checkpoint import load_task_for
 from openmm_mdgen.weights.identities import load_identities
+from openmm_mdgen.weights.roles import as_designer, as_inpainter
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def inpaint(
     trajectory: Universe | AtomGroup,
     residues: Collection[int],
     n_samples: int = 1,
-    model: Any = "peptide",
+    model: ModelLike = "peptide",
     seed: int = 0,
     device: str | None = None,
     told: bool = True,
@@ -90,8 +92,8 @@ def inpaint(
     """
     _check_count("n_samples", n_samples)
     given = _read(trajectory)
-    task = load_task_for(Inpaint, model, device, told=told)
-    sampler = task.bind(given.structure, _places(given, residues).values(), given.interval)
+    task = as_inpainter(model, device, told=told)
+    sampler = task.bind_residues(given.structure, _places(given, residues).values(), given.interval)
     found = sampler.sample(given.frames, [block_seed(seed, 0, k) for k in range(n_samples)])
     _tell_kept(sampler.n_kept, n_samples * len(given.frames))
     return [frames_to_universe(trajectory, frames, given.interval, given.first_time) for frames in found]
@@ -101,10 +103,10 @@ def design(
     trajectory: Universe | AtomGroup,
     residues: Collection[int],
     n_sequences: int = 4,
-    model: Any = "peptide",
+    model: ModelLike = "peptide",
     seed: int = 0,
     device: str | None = None,
-    identities: Any = "peptide-design",
+    identities: str | Path | IdentityModel = "peptide-design",
 ) -> DesignResult:
     """Design residues to fit the motion of the others.
 
@@ -149,7 +151,7 @@ def design(
     given = _read(trajectory)
     if given.peptide.residue_types[-1] == "NH2":
         raise MDGenError("a peptide with an NH2 cap cannot be designed: none can be built; cap it with NME instead")
-    task = load_task_for(Design, model, device, identities=load_identities(identities))
+    task = as_designer(model, load_identities(identities), device)
     numbers = _places(given, residues)
     places = list(numbers.values())
     free_residues(given.peptide, places)
@@ -246,7 +248,7 @@ def _designed(task: Design, given: _Given, places: list[int], sequence: str, see
     structure = topology_to_structure(topology, positions / 10)
     peptide = Peptide.from_structure(structure)
     grafted = graft(source, given.frames, peptide, positions, free_residues(source, places))
-    sampler = task.bind(structure, places, given.interval)
+    sampler = task.bind_residues(structure, places, given.interval)
     sampler.generate_also(~grafted.known)
     frames = sampler.sample_internal(grafted.internal, grafted.positions, [seed])[0]
     _tell_kept(sampler.n_kept, len(frames))

@@ -15,9 +15,9 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.forcefield.build import build_peptide
 from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.propagator import block_seed
-from openmm_mdgen.tasks.unconditional import Unconditional
+from openmm_mdgen.tasks.protocols import ModelLike
 from openmm_mdgen.trajectory.memory import frames_to_universe
-from openmm_mdgen.weights.checkpoint import bind_paths, load_task_for
+from openmm_mdgen.weights.roles import as_interpolator, as_unconditional
 
 _ROUNDING = 1e-6  # of an interval: what a time may be off a whole number of them
 
@@ -29,7 +29,7 @@ def interpolate(
     time: float = 1000.0,
     interval: float = 10.0,
     through: Mapping[float, Source] | None = None,
-    model: Any = "peptide",
+    model: ModelLike = "peptide",
     seed: int = 0,
     device: str | None = None,
 ) -> list[Universe]:
@@ -75,7 +75,7 @@ def interpolate(
     peptide = Peptide.from_structure(first)
     for k, structure in structures.items():
         _check_same(first, peptide, structure, k * interval)
-    sampler = bind_paths(model, first, interval, device)
+    sampler = as_interpolator(model, device).bind_paths(first, interval)
     seeds = [block_seed(seed, 0, path) for path in range(n_paths)]
     paths = sampler.sample({k: s.positions for k, s in structures.items()}, n_frames, seeds)
     atoms = _atoms(next(iter(sources.values())), first)
@@ -87,7 +87,7 @@ def unconditional(
     time: float = 10_000.0,
     interval: float = 10.0,
     replicas: int | None = None,
-    model: Any = "peptide",
+    model: ModelLike = "peptide",
     seed: int = 0,
     device: str | None = None,
     caps: str = "zwitterion",
@@ -113,10 +113,10 @@ def unconditional(
     if replicas is not None and (isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 1):
         raise MDGenError(f"replicas {replicas!r} must be a whole number of 1 or more; leave it out for one trajectory")
     n_frames = _whole("time", time, interval)
-    task = load_task_for(Unconditional, model, device)
+    sampler = as_unconditional(model, device)
     structure = topology_to_structure(*_in_nm(*build_peptide(sequence, caps)))
     seeds = [block_seed(seed, 0, replica) for replica in range(replicas or 1)]
-    found = task.bind(structure, interval).sample(n_frames, seeds)
+    found = sampler.bind_sequence(structure, interval).sample(n_frames, seeds)
     universes = [frames_to_universe(structure, frames, interval, interval) for frames in found]
     return universes[0] if replicas is None else universes
 

@@ -13,6 +13,7 @@ from MDAnalysis import AtomGroup, Merge, Universe
 from openmm_mdgen.convert.locations import one_location
 from openmm_mdgen.convert.structures import Source, load_structure
 from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.tasks.protocols import ModelInfo, ModelLike
 from openmm_mdgen.trajectory.reader import recipe_to_universe
 from openmm_mdgen.trajectory.recipe import Recipe
 
@@ -25,7 +26,7 @@ def simulate(
     structure: Source,
     time: float,
     interval: float = ...,
-    model: Any = ...,
+    model: ModelLike = ...,
     seed: int = ...,
     replicas: None = ...,
     device: str | None = ...,
@@ -37,7 +38,7 @@ def simulate(
     structure: Source,
     time: float,
     interval: float = ...,
-    model: Any = ...,
+    model: ModelLike = ...,
     seed: int = ...,
     *,
     replicas: int,
@@ -49,7 +50,7 @@ def simulate(
     structure: Source,
     time: float,
     interval: float = 10.0,
-    model: Any = "peptide",
+    model: ModelLike = "peptide",
     seed: int = 0,
     replicas: int | None = None,
     device: str | None = None,
@@ -100,7 +101,7 @@ def simulate(
         for replica in range(replicas or 1)
     ]
     universes = [_universe(structure, recipe, device) for recipe in recipes]
-    _check_temperature(temperature, universes[0].trajectory.task)
+    _check_temperature(temperature, universes[0].trajectory.model_info)
     return universes[0] if replicas is None else universes
 
 
@@ -140,8 +141,8 @@ def _n_intervals(name: str, time: float, interval: float) -> int:
     return number
 
 
-def _check_temperature(temperature: float | None, task: Any) -> None:
-    trained = getattr(task, "temperature", None)
+def _check_temperature(temperature: float | None, model: ModelInfo) -> None:
+    trained = model.temperature
     if temperature is not None and trained is not None and abs(temperature - trained) > _KELVIN:
         warnings.warn(
             f"temperature {temperature:g} K is not the model's: the frames are of its ensemble at {trained:g} K; give "

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time as clock
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -17,6 +16,9 @@ from openmm_mdgen.cli.output import TrajectoryFiles, check_output, output_names
 from openmm_mdgen.cli.quantities import Count, Time, time_to_frames, time_to_text
 from openmm_mdgen.cli.start import Start, find_start, write_topology
 from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.tasks.propagator import Propagator
+from openmm_mdgen.tasks.protocols import ModelInfo, bind_simulator, model_info
+from openmm_mdgen.weights.roles import as_simulator, with_steps
 
 _DAY = 86_400.0  # s
 _RECIPE = ".mdgen"
@@ -120,7 +122,7 @@ def _write_frames(start: Start, options: Options, output: Path, paths: list[Path
     from openmm_mdgen.cli.picture import Picture
     from openmm_mdgen.trajectory.streaming import stream_frames
 
-    task, propagator = _load(start, options)
+    model, propagator = _load(start, options)
     relaxer = _Relaxer(start) if options.relax else None
     picture = Picture(start.structure, options.n_frames, options.interval) if draw else None
     topology = _write_topology(start, output)
@@ -142,7 +144,7 @@ def _write_frames(start: Start, options: Options, output: Path, paths: list[Path
             bar.update(written.shape[0] * written.shape[1])
             bar.set_postfix_str(f"{_ns_per_day(bar.n * options.interval, clock.perf_counter() - begin):,.0f} ns/day")
     seconds = clock.perf_counter() - begin
-    _tell(options, task, paths, topology, seconds)
+    _tell(options, model, paths, topology, seconds)
     if relaxer:
         relaxer.tell(seconds)
     if picture:
@@ -204,25 +206,12 @@ class _Relaxer:
         click.echo(f"relaxation: {self.seconds:.1f} s, {each:.1f} ms per frame, {self.seconds / total:.0%} of the time")
 
 
-def _load(start: Start, options: Options) -> tuple[Any, Any]:
-    """The task, and the propagator that it gives for the structure."""
-    from openmm_mdgen.weights.checkpoint import load_task
-
-    task = load_task(options.model, device=options.device)
+def _load(start: Start, options: Options) -> tuple[ModelInfo, Propagator]:
+    """What the model says of itself, and the propagator that it gives for the structure."""
+    model = as_simulator(options.model, options.device)
     if options.steps is not None:
-        task = _with_steps(task, options.steps)
-    if hasattr(task, "bind"):
-        return task, task.bind(start.structure, options.interval)
-    if not hasattr(task, "next_block"):
-        raise MDGenError(f"model {options.model!r} does not simulate; choose one that `openmm-mdgen models` says does")
-    return task, task
-
-
-def _with_steps(task: Any, steps: int) -> Any:
-    """The task with another number of solver steps."""
-    if not hasattr(task, "solver"):
-        raise MDGenError(f"model {getattr(task, 'name', '')!r} has no solver steps to choose; leave out --steps")
-    return replace(task, solver=replace(task.solver, n_steps=steps))
+        model = with_steps(model, options.steps)
+    return model_info(model), bind_simulator(model, start.structure, options.interval)
 
 
 def _write_topology(start: Start, output: Path) -> Path | None:
@@ -262,7 +251,7 @@ def _ns_per_day(picoseconds: float, seconds: float) -> float:
     return picoseconds / 1000 / max(seconds, 1e-9) * _DAY
 
 
-def _tell(options: Options, task: Any, paths: list[Path], topology: Path | None, seconds: float) -> None:
+def _tell(options: Options, model: ModelInfo, paths: list[Path], topology: Path | None, seconds: float) -> None:
     """The summary."""
     names = str(paths[0]) if len(paths) == 1 else f"{paths[0]} ... {paths[-1]}"
     speed = _ns_per_day(options.n_replicas * options.length, seconds)
@@ -272,6 +261,5 @@ def _tell(options: Options, task: Any, paths: list[Path], topology: Path | None,
     )
     if topology is not None:
         click.echo(f"topology: {topology}")
-    temperature = getattr(task, "temperature", None)
-    ensemble = "" if temperature is None else f", ensemble at {temperature:g} K"
-    click.echo(f"model {getattr(task, 'name', options.model)}{ensemble}; {seconds:.1f} s, {speed:,.0f} ns/day")
+    ensemble = "" if model.temperature is None else f", ensemble at {model.temperature:g} K"
+    click.echo(f"model {model.name}{ensemble}; {seconds:.1f} s, {speed:,.0f} ns/day")

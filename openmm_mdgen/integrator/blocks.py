@@ -1,12 +1,11 @@
 """Blocks of frames for one topology: binds the model to a reference geometry, keeps the latest block, checks it."""
 
-from typing import Any
-
 import numpy as np
 from openmm import app
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.propagator import Propagator, block_seed
+from openmm_mdgen.tasks.protocols import Simulator, bind_simulator, is_propagator
 
 ANGSTROM_PER_NM = 10.0
 
@@ -16,19 +15,19 @@ class BlockSource:
 
     Parameters
     ----------
-    task : object
-        A propagator (has ``next_block``) or a task (has ``bind``).
+    model : Propagator or Simulator
+        What makes the blocks, as it is or once it is bound.
     topology : openmm.app.Topology
         The user's atoms, in the order of all positions.
     interval : float
         ps between frames.
     """
 
-    def __init__(self, task: Any, topology: app.Topology, interval: float) -> None:
-        self._task = task
+    def __init__(self, model: Propagator | Simulator, topology: app.Topology, interval: float) -> None:
+        self._model = model
         self._topology = topology
         self._interval = interval
-        self._propagator: Propagator | None = task if hasattr(task, "next_block") else None
+        self._propagator: Propagator | None = model if is_propagator(model) else None
         self._bound_to: int | None = None
         self._key: tuple[int, ...] | None = None
         self._frames = np.empty((0, 0, 3))
@@ -36,7 +35,7 @@ class BlockSource:
     @property
     def rebinds(self) -> bool:
         """Whether a reference geometry matters (a propagator used as it is has none)."""
-        return not hasattr(self._task, "next_block")
+        return not is_propagator(self._model)
 
     def is_bound_to(self, reference_key: int) -> bool:
         """Whether the reference with this fingerprint is the one in use."""
@@ -49,7 +48,7 @@ class BlockSource:
         from openmm_mdgen.convert.structures import topology_to_structure
 
         structure = topology_to_structure(self._topology, reference)
-        self._propagator = self._task.bind(structure, self._interval, reference=reference * ANGSTROM_PER_NM)
+        self._propagator = bind_simulator(self._model, structure, self._interval, reference=reference * ANGSTROM_PER_NM)
         self._bound_to, self._key = reference_key, None
 
     @property

@@ -6,8 +6,7 @@ written without the unit.Quantity that OpenMM's Python methods make of it.
 
 import weakref
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, TypeAlias, overload
+from typing import Any, overload
 
 import numpy as np
 import openmm as mm
@@ -20,8 +19,8 @@ from openmm_mdgen.integrator.blocks import BlockSource
 from openmm_mdgen.integrator.placing import FramePlacer, read_positions
 from openmm_mdgen.integrator.state import EXHAUSTED, GeneratorState, StateVariables, fingerprint
 from openmm_mdgen.integrator.velocities import VelocitySource
-
-Model: TypeAlias = "str | Path | Any"
+from openmm_mdgen.tasks.protocols import ModelLike, model_info
+from openmm_mdgen.weights.roles import as_simulator
 
 MOVED = 1e-4
 """Positions (nm) further than this from the last given frame were set or minimised by the user."""
@@ -89,7 +88,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
         temperature: Any = ...,
         stepSize: Any = ...,
         frameInterval: Any = ...,
-        model: Model = ...,
+        model: ModelLike = ...,
         seed: int | None = ...,
         device: str | None = ...,
         strict: bool = ...,
@@ -102,7 +101,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
         frictionCoeff: Any,
         stepSize: Any,
         frameInterval: Any = ...,
-        model: Model = ...,
+        model: ModelLike = ...,
         seed: int | None = ...,
         device: str | None = ...,
         strict: bool = ...,
@@ -115,13 +114,11 @@ class GenerativeIntegrator(mm.CustomIntegrator):
         frictionCoeff: Any = None,
         stepSize: Any = None,
         frameInterval: Any = None,
-        model: Any = None,
+        model: ModelLike | None = None,
         seed: int | None = None,
         device: str | None = None,
         strict: bool | None = None,
     ) -> None:
-        from openmm_mdgen.weights.checkpoint import load_task  # brings in torch
-
         named = Arguments(temperature, frictionCoeff, stepSize, frameInterval, model, seed, device, strict)
         self._topology = checked_topology(topology, settings, named)
         given = sorted_arguments(settings, named)
@@ -131,12 +128,13 @@ class GenerativeIntegrator(mm.CustomIntegrator):
         self._step_size = 0.004 if given.stepSize is None else to_time("stepSize", given.stepSize)
         self._steps_per_frame = checks.steps_per_frame(self._interval, self._step_size, given.stepSize)
         super().__init__(self._step_size)
-        task = load_task("peptide" if given.model is None else given.model, given.device)
-        self._model_temperature: float | None = getattr(task, "temperature", None)
-        self._source = BlockSource(task, self._topology, self._interval)
+        simulator = as_simulator("peptide" if given.model is None else given.model, given.device)
+        info = model_info(simulator)
+        self._model_temperature = info.temperature
+        self._source = BlockSource(simulator, self._topology, self._interval)
         if self._source.rebinds:
             checks.check_solvent(self._topology)
-            checks.check_interval(self._interval, getattr(task, "intervals", None))
+            checks.check_interval(self._interval, info.intervals)
         self._temperature = self.addGlobalVariable("temperature", self._checked_temperature(given.temperature))
         self._variables = StateVariables(self, checks.checked_seed(given.seed))
         self._add_guard()

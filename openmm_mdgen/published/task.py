@@ -21,6 +21,13 @@ from openmm_mdgen.published.tokens import PublishedTokens
 _LONGEST = 2000  # residues, where no positional table limits them
 _GRID = 2.0**-20  # Å, to which key frames are rounded, so that a moved and turned structure gives the same tokens
 _ATOL, _RTOL = 1e-6, 1e-3  # of dopri5, as published
+_TASKS = {  # by what a checkpoint is for
+    "simulation": "simulate",
+    "interpolation": "interpolate",
+    "upsampling": "upsample",
+    "inpainting": "inpaint",
+    "design": "design",
+}
 _PER_CALL = 4  # trajectories in one call of the network, with a solver of fixed steps
 
 
@@ -86,9 +93,31 @@ class PublishedTask:
         self.intervals = (settings.interval, settings.interval)
         n_positions = network.config.n_positions
         self.lengths = (n_positions, n_positions) if n_positions else (1, _LONGEST)
+        every = settings.tokens.given_every * settings.interval
+        self.spacings = (every, every) if every else None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The task that it can do, as `openmm_mdgen.tasks.protocols.ModelInfo` names it."""
+        return (_TASKS[self.purpose],)
+
+    @property
+    def device(self) -> str:
+        """Where the network runs, such as 'cpu'."""
+        return str(next(self.network.parameters()).device)
+
+    @property
+    def precision(self) -> str:
+        """What the network multiplies in."""
+        return self.settings.precision
 
     def bind(
-        self, structure: Structure, interval: float, *, reference: np.ndarray | None = None
+        self,
+        structure: Structure,
+        interval: float,
+        *,
+        reference: np.ndarray | None = None,
+        temperature: float | None = None,
     ) -> PublishedPropagator:
         """A propagator for one structure.
 
@@ -99,16 +128,24 @@ class PublishedTask:
             ps between frames.
         reference : numpy.ndarray, optional
             (N, 3) Å, supplies bond lengths and angles; default: the structure's positions.
+        temperature : float, optional
+            K; only the one of the training data.
 
         Raises
         ------
         MDGenError
-            If the checkpoint is not one of forward simulation, or for another interval or number of residues.
+            If the checkpoint is not one of forward simulation, or for another interval, temperature or number of
+            residues.
         """
         tokens = self.settings.tokens
         if tokens.given != "first" or tokens.given_every:
             raise MDGenError(
                 f"{self.name} was trained for {self.purpose}, not for simulation; choose a forward_sim checkpoint"
+            )
+        if temperature is not None and not np.isclose(temperature, self.temperature):
+            raise MDGenError(
+                f"temperature {temperature:g} K does not fit {self.name}, trained at {self.temperature:g} K; choose "
+                f"temperature={self.temperature:g}"
             )
         return PublishedPropagator(self.network, self.settings, self._atoms(structure, interval, reference))
 

@@ -53,7 +53,7 @@ class Design(Inpaint):
         Raises
         ------
         MDGenError
-            As `Inpaint.bind`.
+            As `Inpaint.bind_residues`.
         """
         peptide = Peptide.from_structure(structure)
         self.check(peptide, interval)

@@ -32,7 +32,7 @@ _QUICK = 20  # steps of closure while sampling; the last one takes what it needs
 
 @dataclass(frozen=True)
 class Inpaint(PeptideModel):
-    """The inpainting task of a network: `bind` it to a structure and the residues to be generated.
+    """The inpainting task of a network: `bind_residues` binds it to a structure and the residues to make.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Inpaint(PeptideModel):
     told: bool = True
     repeats: int = 3
 
-    def bind(
+    def bind_residues(
         self,
         structure: Structure,
         residues: Collection[int],

@@ -24,7 +24,7 @@ _LEAST = 5  # fewer known frames apart than this, a window was never trained
 
 @dataclass(frozen=True)
 class Interpolate(PeptideModel):
-    """Paths through key frames: `bind` it to a structure.
+    """Paths through key frames: `bind_paths` binds it to a structure.
 
     A path longer than ``window`` frames is made coarse first, then filled window by window around the coarse frames.
 
@@ -39,7 +39,7 @@ class Interpolate(PeptideModel):
     window: int = 64
     longest: float = 3200.0
 
-    def bind(
+    def bind_paths(
         self, structure: Structure, interval: float = 10.0, *, reference: np.ndarray | None = None
     ) -> InterpolateSampler:
         """A sampler of paths over these atoms; arguments as in `Simulate.bind`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +15,7 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.flow.sampler import Projection, integrate, integrate_projected, noise
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.peptide.peptide import Peptide
+from openmm_mdgen.tasks.protocols import ModelInfo
 from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning, Normalization
 
 MAX_BATCH = 16_384  # frames times residues in one call of the network
@@ -63,6 +64,10 @@ class PeptideModel:
         shared = {f.name: getattr(model, f.name) for f in fields(PeptideModel)}
         return cls(**shared | changes)
 
+    def with_steps(self, n_steps: int) -> Self:
+        """The same with another number of solver steps."""
+        return replace(self, solver=replace(self.solver, n_steps=n_steps))
+
     @property
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks that the weights can do."""
@@ -78,6 +83,20 @@ class PeptideModel:
     def precision(self) -> str:
         """'bfloat16' or 'float32': what the network multiplies in."""
         return "bfloat16" if has_fast_bf16(torch.device(self.device)) else "float32"
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the weights can do, and of what they are."""
+        return ModelInfo(
+            name=self.name,
+            tasks=self.tasks,
+            content_hash=self.content_hash,
+            temperatures=None if self.temperature is None else (self.temperature, self.temperature),
+            intervals=self.intervals,
+            lengths=self.lengths,
+            device=self.device,
+            precision=self.precision,
+        )
 
     def check(self, peptide: Peptide, interval: float) -> None:
         """Raise `MDGenError` where the peptide or the interval is outside the model's range."""

@@ -29,7 +29,12 @@ class Simulate(PeptideModel):
     n_frames: int = 63
 
     def bind(
-        self, structure: Structure, interval: float = 10.0, *, reference: np.ndarray | None = None
+        self,
+        structure: Structure,
+        interval: float = 10.0,
+        *,
+        reference: np.ndarray | None = None,
+        temperature: float | None = None,
     ) -> SimulatePropagator:
         """A propagator for these atoms.
 
@@ -41,14 +46,18 @@ class Simulate(PeptideModel):
             ps between frames.
         reference : ndarray (N, 3), optional
             Å; where bond lengths, angles and hydrogen positions are taken from, default ``structure.positions``.
+        temperature : float, optional
+            K; only the one that the network learned.
 
         Raises
         ------
         MDGenError
-            If the structure is no single peptide, or its length or the interval is outside what the network learned.
+            If the structure is no single peptide, or its length, the interval or the temperature is outside what the
+            network learned.
         """
         peptide = Peptide.from_structure(structure)
         self.check(peptide, interval)
+        self.info.check_temperature(temperature)
         return SimulatePropagator(self, peptide, interval, structure.positions if reference is None else reference)
 
 

@@ -17,7 +17,7 @@ from openmm_mdgen.tasks.simulate import Simulate
 
 @dataclass(frozen=True)
 class Unconditional(PeptideModel):
-    """The unconditional task of a network: `bind` it to a structure, whose conformation is not used.
+    """The unconditional task of a network: `bind_sequence` binds it to a structure, whose conformation is not used.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Unconditional(PeptideModel):
 
     window: int = 64
 
-    def bind(self, structure: Structure, interval: float = 10.0) -> UnconditionalSampler:
+    def bind_sequence(self, structure: Structure, interval: float = 10.0) -> UnconditionalSampler:
         """A sampler over these atoms, which give names, order, bond lengths, angles and hydrogens; no conformation."""
         return UnconditionalSampler(self, structure, interval)
 
@@ -37,7 +37,7 @@ class UnconditionalSampler:
 
     def __init__(self, task: Unconditional, structure: Structure, interval: float) -> None:
         self._window = task.window
-        self._first = Interpolate.of(task, window=task.window, longest=math.inf).bind(structure, interval)
+        self._first = Interpolate.of(task, window=task.window, longest=math.inf).bind_paths(structure, interval)
         self._rest = Simulate.of(task, n_frames=task.window - 1).bind(structure, interval)
 
     def sample(self, n_frames: int, seeds: Sequence[int]) -> np.ndarray:

@@ -15,7 +15,8 @@ from openmm_mdgen.geometry.frames import superpose
 from openmm_mdgen.geometry.internal import InternalCoordinates
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.peptide.peptide import Peptide, Structure
-from openmm_mdgen.tasks.model import SolverConfig, inference_precision
+from openmm_mdgen.tasks.model import SolverConfig, has_fast_bf16, inference_precision
+from openmm_mdgen.tasks.protocols import ModelInfo
 from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, told_of_gap, told_of_motion, way_across
 from openmm_mdgen.tokens.noise_colour import GapColour, GapSpectra, chain_colour
 from openmm_mdgen.tokens.tokens import Conditioning, sequence_to_indices
@@ -45,6 +46,21 @@ class Upsample:
     intervals: tuple[float, float]
     lengths: tuple[int, int]
     solver: SolverConfig = field(default_factory=lambda: SolverConfig("midpoint", 5))
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the weights can do, and of what they are."""
+        device = next(self.network.parameters()).device
+        return ModelInfo(
+            name=self.name,
+            tasks=("upsample",),
+            content_hash=self.content_hash,
+            intervals=self.intervals,
+            spacings=self.spacings,
+            lengths=self.lengths,
+            device=str(device),
+            precision="bfloat16" if has_fast_bf16(device) else "float32",
+        )
 
     def bind_gaps(self, structure: Structure, spacing: float, interval: float) -> UpsampleFiller:
         """A filler for these atoms, key frames ``spacing`` ps apart, frames every ``interval`` ps.

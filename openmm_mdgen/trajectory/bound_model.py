@@ -8,7 +8,9 @@ from typing import Any
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.propagator import Propagator
+from openmm_mdgen.tasks.protocols import ModelLike, Simulator, bind_simulator, model_info
 from openmm_mdgen.trajectory.recipe import Recipe
+from openmm_mdgen.weights.roles import as_simulator
 
 
 class BoundModel:
@@ -24,11 +26,11 @@ class BoundModel:
         As for `load_task`; default: the CPU for a recipe made there, else the best there is.
     """
 
-    def __init__(self, recipe: Recipe, model: Any = None, device: str | None = None) -> None:
+    def __init__(self, recipe: Recipe, model: ModelLike | None = None, device: str | None = None) -> None:
         self.recipe = recipe
         self.model = recipe.model if model is None else model
         self.device = device or ("cpu" if recipe.origin.device == "cpu" else None)
-        self._task: Any = None
+        self._task: Propagator | Simulator | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_task": None}
@@ -39,30 +41,22 @@ class BoundModel:
         Raises
         ------
         MDGenError
-            If the model does something else than simulating, or not this structure or interval.
+            As `task`, and if the model does not take this structure or interval.
         """
-        task = self.task
-        if hasattr(task, "next_block"):
-            return task
-        if hasattr(task, "bind"):
-            return task.bind(self.recipe.load_structure(), self.recipe.interval)
-        raise MDGenError(
-            f"model {self.model!r} ({type(task).__name__}) does not simulate; choose another of 'openmm-mdgen models', "
-            "or an object with next_block"
-        )
+        return bind_simulator(self.task, self.recipe.load_structure(), self.recipe.interval)
 
     @property
-    def task(self) -> Any:
-        """What `load_task` gives, checked against the recipe.
+    def task(self) -> Propagator | Simulator:
+        """The model, checked against the recipe.
 
         Raises
         ------
         MDGenError
-            If the model is not the one that the recipe was written with.
+            If the model does something else than simulating, or is not the one that the recipe was written with.
         """
         if self._task is None:
             task = _loaded(self.model, self.device)
-            expected, found = self.recipe.origin.model_hash, getattr(task, "content_hash", "")
+            expected, found = self.recipe.origin.model_hash, model_info(task).content_hash
             if expected and found != expected:
                 raise MDGenError(
                     f"model {self.model!r} has content {found[:12] or 'unknown'}, the recipe was written with "
@@ -72,16 +66,14 @@ class BoundModel:
         return self._task
 
 
-def _loaded(model: Any, device: str | None) -> Any:
+def _loaded(model: ModelLike, device: str | None) -> Propagator | Simulator:
     """The task; one for all readers of this process that name the same model, as long as its file stays as it is."""
     if not isinstance(model, str | Path):
-        return model
+        return as_simulator(model, device)
     path = Path(model)
     return _load_once(model, device, path.stat().st_mtime_ns if path.is_file() else 0)
 
 
 @lru_cache(maxsize=4)
-def _load_once(model: str | Path, device: str | None, _changed: int) -> Any:
-    from openmm_mdgen.weights.checkpoint import load_task  # brings torch: only where frames are made
-
-    return load_task(model, device)
+def _load_once(model: str | Path, device: str | None, _changed: int) -> Propagator | Simulator:
+    return as_simulator(model, device)

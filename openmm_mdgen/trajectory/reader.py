@@ -17,6 +17,8 @@ from MDAnalysis.coordinates.timestep import Timestep
 from MDAnalysis.lib.util import store_init_arguments
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.tasks.propagator import Propagator
+from openmm_mdgen.tasks.protocols import ModelInfo, ModelLike, Simulator, model_info
 from openmm_mdgen.trajectory.blocks import Blocks
 from openmm_mdgen.trajectory.bound_model import BoundModel
 from openmm_mdgen.trajectory.parser import MDGenParser, recipe_to_topology
@@ -87,7 +89,7 @@ class MDGenReader(ReaderBase):
         filename: str | PathLike[str] | Recipe,
         convert_units: bool = True,
         n_atoms: int | None = None,
-        model: Any = None,
+        model: ModelLike | None = None,
         device: str | None = None,
         cache: str | PathLike[str] | None = None,
         blocks: Blocks | None = None,
@@ -127,20 +129,25 @@ class MDGenReader(ReaderBase):
         return read_n_atoms(filename)
 
     @property
-    def task(self) -> Any:
-        """The loaded model: its name, temperature and ranges."""
+    def model(self) -> Propagator | Simulator:
+        """The loaded model."""
         return self._bound.task
+
+    @property
+    def model_info(self) -> ModelInfo:
+        """What the model says of itself: name, temperatures and ranges."""
+        return model_info(self.model)
 
     @property
     def recipe(self) -> Recipe:
         """The recipe, with what is known of the frames made here; for `write_recipe`."""
-        task = self.task
+        model = self.model_info
         origin = replace(
             self._recipe.origin,
-            model_hash=getattr(task, "content_hash", ""),
+            model_hash=model.content_hash,
             first_block=self._blocks.first_checksum(),
-            device=str(getattr(task, "device", "")),
-            precision=str(getattr(task, "precision", "")),
+            device=model.device,
+            precision=model.precision,
             versions=library_versions(),
         )
         return replace(self._recipe, origin=origin)

@@ -13,6 +13,7 @@ import numpy as np
 from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.tasks.protocols import ModelLike
 
 _TASKS = ("simulate",)
 
@@ -72,7 +73,7 @@ class Recipe:
     >>> universe = mda.Universe("pep.pdb", recipe)
     """
 
-    model: Any
+    model: ModelLike
     structure: Path | Structure
     n_frames: int
     interval: float

@@ -9,6 +9,7 @@ from MDAnalysis import AtomGroup
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
+from openmm_mdgen.tasks.protocols import is_gap_model
 from openmm_mdgen.upsampling.engine import Engine, Group
 from openmm_mdgen.upsampling.gaps import Gaps, LinearGapFiller
 from openmm_mdgen.upsampling.models import load_gap_model, model_identity, molecule_gaps
@@ -55,7 +56,7 @@ def build_engine(
         If there are other atoms and `others` does not say what to do, or the model cannot take the molecule.
     """
     loaded = load_gap_model(model)
-    modelled, rest = _split(atoms, not isinstance(loaded, GapModel), others)
+    modelled, rest = _split(atoms, not is_gap_model(loaded), others)
     symbols = elements(atoms)
     groups = []
     if loaded is None:

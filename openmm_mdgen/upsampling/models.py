@@ -14,6 +14,7 @@ from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.peptide.naming import atom_to_element
 from openmm_mdgen.peptide.peptide import Structure
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
+from openmm_mdgen.tasks.protocols import ModelLike, is_gap_filler, is_gap_model, model_info
 from openmm_mdgen.upsampling.gaps import Gaps
 from openmm_mdgen.upsampling.molecules import elements, superposition_weights
 from openmm_mdgen.upsampling.named import NamedModel
@@ -26,12 +27,12 @@ from openmm_mdgen.upsampling.windows import (
     window_structure,
     window_weights,
 )
+from openmm_mdgen.weights.roles import as_upsampler
 
 _TOLERANCE = 1e-3
-_UPSAMPLING = {"peptide": "peptide-upsample"}  # bundled models that have weights of their own for this task
 
 
-def load_gap_model(model: str | Path | GapModel | GapFiller) -> GapModel | GapFiller | None:
+def load_gap_model(model: ModelLike, device: str | None = None) -> GapModel | GapFiller | None:
     """The object behind a name; None for ``"linear"``.
 
     Raises
@@ -41,25 +42,18 @@ def load_gap_model(model: str | Path | GapModel | GapFiller) -> GapModel | GapFi
     """
     if isinstance(model, str) and model == "linear":
         return None
-    if isinstance(model, GapModel | GapFiller):
-        return model
-    if not isinstance(model, str | Path):
+    if not isinstance(model, str | Path) and not (is_gap_model(model) or is_gap_filler(model)):
         raise MDGenError(f"model= got a {type(model).__name__} without fill or bind_gaps; see openmm_mdgen.tasks.gap")
-    from openmm_mdgen.weights.checkpoint import load_task
-
-    name = _UPSAMPLING.get(str(model), str(model))
-    task = load_task(name)
-    if not isinstance(task, GapModel | GapFiller):
-        raise MDGenError(f"model {str(model)!r} does not fill gaps; give an upsampling model or model='linear'")
-    return NamedModel(name, task) if isinstance(task, GapModel) else task
+    found = as_upsampler(model, device)
+    return NamedModel(model, device, found) if isinstance(model, str | Path) and is_gap_model(found) else found
 
 
 def model_identity(model: GapModel | GapFiller | None) -> str:
     """What an interrupted run must find again to go on."""
     if model is None:
         return "linear"
-    kind = type(model.task() if isinstance(model, NamedModel) else model).__name__
-    return f"{kind} {getattr(model, 'content_hash', 'unhashed')}"
+    kind = type(model.loaded() if isinstance(model, NamedModel) else model).__name__
+    return f"{kind} {model_info(model).content_hash or 'unhashed'}"
 
 
 def molecule_gaps(
@@ -86,14 +80,16 @@ def molecule_gaps(
         If spacing or interval lie outside what the model learned, or the chain is too short for it.
     """
     symbols = elements(atoms)
-    if not isinstance(model, GapModel):
+    if not is_gap_model(model):
+        assert is_gap_filler(model)
         return _gaps(model, bonds, symbols, factor)
-    _check_range("key frames", spacing, getattr(model, "spacings", None), "--model linear or other frames")
-    _check_range("interval", spacing / factor, getattr(model, "intervals", None), "another --interval")
+    info = model_info(model)
+    _check_range("key frames", spacing, info.spacings, "--model linear or other frames")
+    _check_range("interval", spacing / factor, info.intervals, "another --interval")
     structure = atomgroup_to_structure(atoms)
     if not structure.bonds:
         structure = replace(structure, bonds=tuple(map(tuple, bonds.tolist())))
-    longest = getattr(model, "lengths", (1, len(symbols)))[1]
+    longest = len(symbols) if info.lengths is None else info.lengths[1]
     windows = residue_windows(len(amino_acids(structure)), longest)
     if len(windows) == 1:
         return _gaps(model.bind_gaps(structure, spacing, spacing / factor), bonds, symbols, factor)

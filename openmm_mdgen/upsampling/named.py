@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.peptide import Structure
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
+from openmm_mdgen.tasks.protocols import ModelInfo, is_gap_model, model_info
+from openmm_mdgen.weights.roles import as_upsampler
 
 
 class NamedModel:
@@ -17,31 +21,33 @@ class NamedModel:
     Parameters
     ----------
     name
-        Name or file, for `openmm_mdgen.weights.checkpoint.load_task`.
-    task
-        What it gave.
+        Name or file, for `openmm_mdgen.weights.roles.as_upsampler`.
+    device
+        Likewise.
+    model
+        What they gave.
     """
 
-    def __init__(self, name: str, task: GapModel) -> None:
-        self._name = name
-        self._task: GapModel | None = task
+    def __init__(self, name: str | Path, device: str | None, model: GapModel) -> None:
+        self._name, self._device = name, device
+        self._model: GapModel | None = model
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_name": self._name, "_task": None}
+        return vars(self) | {"_model": None}
 
-    def __getattr__(self, attribute: str) -> Any:
-        """What the model itself has, such as ``spacings``."""
-        if attribute.startswith("_"):
-            raise AttributeError(attribute)
-        return getattr(self.task(), attribute)
+    @property
+    def info(self) -> ModelInfo:
+        """What the model says of itself."""
+        return model_info(self.loaded())
 
-    def task(self) -> GapModel:
+    def loaded(self) -> GapModel:
         """The model, loaded again after travelling."""
-        if self._task is None:
-            from openmm_mdgen.weights.checkpoint import load_task
-
-            self._task = load_task(self._name)
-        return self._task
+        if self._model is None:
+            model = as_upsampler(self._name, self._device)
+            if not is_gap_model(model):
+                raise MDGenError(f"model {str(self._name)!r} is another one in this process; name it by its file")
+            self._model = model
+        return self._model
 
     def bind_gaps(self, structure: Structure, spacing: float, interval: float) -> GapFiller:
         """A filler that travels likewise."""
@@ -54,7 +60,7 @@ class NamedFiller:
     def __init__(self, model: NamedModel, structure: Structure, spacing: float, interval: float) -> None:
         self._model = model
         self._binding = (structure, spacing, interval)
-        self._filler: GapFiller | None = model.task().bind_gaps(*self._binding)
+        self._filler: GapFiller | None = model.loaded().bind_gaps(*self._binding)
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_filler": None}
@@ -67,7 +73,7 @@ class NamedFiller:
 
     def _bound(self) -> GapFiller:
         if self._filler is None:
-            self._filler = self._model.task().bind_gaps(*self._binding)
+            self._filler = self._model.loaded().bind_gaps(*self._binding)
         return self._filler
 
     def fill(self, key_frames: np.ndarray, seeds: Sequence[int]) -> np.ndarray:

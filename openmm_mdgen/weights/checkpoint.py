@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,10 +15,8 @@ from torch import Tensor
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.sidechains import TYPES
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
-from openmm_mdgen.peptide.peptide import Structure
 from openmm_mdgen.published.file import is_published, load_published
-from openmm_mdgen.tasks.interpolate import Interpolate
-from openmm_mdgen.tasks.model import PeptideModel
+from openmm_mdgen.tasks.protocols import Model, ModelLike, known_object
 from openmm_mdgen.tasks.simulate import Simulate
 from openmm_mdgen.tasks.upsample import Upsample
 from openmm_mdgen.tokens.noise_colour import GapSpectra
@@ -162,8 +160,8 @@ def build_network(weights: Weights, device: torch.device | str = "cpu") -> Veloc
     return network.eval().requires_grad_(False).to(device)
 
 
-def load_task(model: Any, device: str | None = None) -> Any:
-    """What a ``model=`` argument means.
+def load_task(model: ModelLike, device: str | None = None) -> Model:
+    """What a ``model=`` argument means; for one task, ask `openmm_mdgen.weights.roles`.
 
     Parameters
     ----------
@@ -174,7 +172,7 @@ def load_task(model: Any, device: str | None = None) -> Any:
 
     Returns
     -------
-    Simulate or the object itself
+    Simulate, Upsample, PublishedTask or the object itself
 
     Raises
     ------
@@ -182,11 +180,7 @@ def load_task(model: Any, device: str | None = None) -> Any:
         For an unknown name (the known ones are listed), a bad file, or a device that is absent.
     """
     if not isinstance(model, str | Path):
-        if hasattr(model, "next_block") or hasattr(model, "bind") or hasattr(model, "bind_gaps"):
-            return model
-        raise MDGenError(
-            f"model= got a {type(model).__name__} without next_block or bind; see tasks.propagator.Propagator"
-        )
+        return known_object(model)
     if isinstance(model, str) and model.startswith("hf://"):
         from openmm_mdgen.weights.hub import fetch
 
@@ -200,45 +194,7 @@ def load_task(model: Any, device: str | None = None) -> Any:
     return upsampling(weights, device) if weights.task == "upsample" else simulation(weights, device)
 
 
-_Task = TypeVar("_Task", bound=PeptideModel)
-
-
-def load_task_for(task: type[_Task], model: Any, device: str | None = None, **changes: Any) -> _Task:
-    """A task other than the one that a model is for by itself, with its weights.
-
-    Parameters
-    ----------
-    task : type
-        `Interpolate`, `Inpaint`, `Design`, `Unconditional`, ...
-    model, device
-        As for `load_task`.
-    **changes
-        Attributes of the task.
-
-    Raises
-    ------
-    MDGenError
-        As `load_task`, and where the model's tokens are not those of the task.
-    """
-    loaded = load_task(model, device)
-    if not isinstance(loaded, PeptideModel):
-        name = getattr(loaded, "name", type(loaded).__name__)
-        raise MDGenError(
-            f"model {name!r} cannot {task.__name__.lower()}; choose 'peptide' or weights that were trained with "
-            "--task simulate"
-        )
-    return task.of(loaded, **changes)
-
-
-def bind_paths(model: Any, structure: Structure, interval: float, device: str | None = None) -> Any:
-    """A sampler of paths over a structure's atoms, see `InterpolateSampler`; published checkpoints included."""
-    loaded = load_task(model, device)
-    if hasattr(loaded, "bind_paths"):
-        return loaded.bind_paths(structure, interval)
-    return load_task_for(Interpolate, loaded).bind(structure, interval)
-
-
-def _named(name: str, device: str | None) -> Any:
+def _named(name: str, device: str | None) -> Model:
     known = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
     if name == identity_file.BUNDLED:
         raise MDGenError(
