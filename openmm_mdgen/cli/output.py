@@ -18,7 +18,7 @@ from MDAnalysis.lib.formats.libmdaxdr import TRRFile, XTCFile
 from openmm_mdgen.convert.mdanalysis import structure_to_mdanalysis, structure_to_universe
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import Replacement, reason
-from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.trajectory.writing import frame_writer, frame_writer_class
 
 _BYTES_PER_ATOM = 100  # of a frame, in the most wasteful text format

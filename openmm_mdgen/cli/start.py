@@ -16,7 +16,7 @@ from openmm.app import PDBFile
 from openmm_mdgen.convert.structures import load_structure, topology_to_structure
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.forcefield.build import build_peptide
-from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.peptide.structure import Structure
 
 
 @dataclass(frozen=True)

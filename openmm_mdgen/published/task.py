@@ -12,7 +12,7 @@ from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.flow.sampler import integrate, noise
-from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.published.atoms import PublishedAtoms, canonical_pose
 from openmm_mdgen.published.network import PublishedNetwork
 from openmm_mdgen.published.rigids import Rigids

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.peptide.structure import Structure
 
 
 @runtime_checkable

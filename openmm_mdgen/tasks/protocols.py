@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias, TypeGuard
 import numpy as np
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 from openmm_mdgen.tasks.propagator import Propagator
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.interpolate import Interpolate
 from openmm_mdgen.tasks.model import PeptideModel
 from openmm_mdgen.tasks.propagator import block_seed

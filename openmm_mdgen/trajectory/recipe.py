@@ -12,7 +12,7 @@ import numpy as np
 
 from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.protocols import ModelLike
 
 _TASKS = ("simulate",)

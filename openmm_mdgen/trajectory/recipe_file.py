@@ -13,7 +13,7 @@ import numpy as np
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import replacing
-from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.trajectory.recipe import Origin, Recipe
 
 FORMAT_VERSION = 1

@@ -12,7 +12,7 @@ from MDAnalysis import AtomGroup
 from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.peptide.naming import atom_to_element
-from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 from openmm_mdgen.tasks.protocols import ModelLike, is_gap_filler, is_gap_model, model_info
 from openmm_mdgen.upsampling.gaps import Gaps

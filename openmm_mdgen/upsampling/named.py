@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 from openmm_mdgen.tasks.protocols import ModelInfo, is_gap_model, model_info
 from openmm_mdgen.weights.roles import as_upsampler

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from openmm_mdgen.peptide.naming import CAPS
-from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.propagator import block_seed
 from openmm_mdgen.upsampling.gaps import Gaps
 from openmm_mdgen.upsampling.rotation import centroids, rotate, superposition
