@@ -18,6 +18,7 @@ from openmm_mdgen.many.settings import Settings
 from openmm_mdgen.many.simulating import loaded_task, simulate_batch
 from openmm_mdgen.many.systems import Broken, System, find_systems
 from openmm_mdgen.many.workers import LOCAL, Demand, connected, versions
+from openmm_mdgen.tasks.protocols import model_info
 from openmm_mdgen.trajectory.writing import frame_writer_class
 
 
@@ -122,7 +123,7 @@ def simulate_many(
     if overwrite:
         folder.forget()
     folder.make()
-    demand = Demand(versions(), _named(settings.model), getattr(task, "content_hash", ""), folder.path)
+    demand = Demand(versions(), _named(settings.model), model_info(task).content_hash, folder.path)
     plan = folder.batches(systems, settings.about(demand.model_hash, dict(demand.versions)["openmm-mdgen"]), batch)
     waiting = [some for some in plan if any(folder.record(s) is None for s in some)]
     whole = [_whole(s, folder) for s in systems if folder.record(s) is not None]

@@ -28,7 +28,9 @@ from openmm_mdgen.many.settings import Settings
 from openmm_mdgen.many.systems import System
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.propagator import Propagator, block_seed
+from openmm_mdgen.tasks.protocols import Simulator, bind_simulator
 from openmm_mdgen.tasks.together import next_blocks_together
+from openmm_mdgen.weights.roles import as_simulator, with_steps
 
 _DECIMALS = 5  # of positions in Å, as they are read from text
 
@@ -89,10 +91,10 @@ class _Member:
             except Exception as error:  # told in the table
                 self.error = error
 
-    def begin(self, task: Any, settings: Settings, scratch: Path, stack: ExitStack) -> None:
+    def begin(self, task: Propagator | Simulator, settings: Settings, scratch: Path, stack: ExitStack) -> None:
         """Build or take the structure, bind the model, open the files."""
         structure, pdb = started(self.system)
-        self.propagator: Propagator = task.bind(structure, settings.interval) if hasattr(task, "bind") else task
+        self.propagator: Propagator = bind_simulator(task, structure, settings.interval)
         self.anchors = np.repeat(structure.positions[None], settings.n_replicas, axis=0)
         self.relaxed = Minimizer(build_system(structure_to_topology(structure))).minimized if settings.relax else None
         if self.wanted:
@@ -177,7 +179,7 @@ def _as_pdb(topology: Topology, positions: np.ndarray) -> tuple[Structure, str]:
     return replace(structure, positions=structure.positions.round(_DECIMALS)), text.getvalue()
 
 
-def loaded_task(settings: Settings) -> Any:
+def loaded_task(settings: Settings) -> Propagator | Simulator:
     """The model, ready to be bound.
 
     Raises
@@ -187,20 +189,12 @@ def loaded_task(settings: Settings) -> Any:
     """
     model = settings.model
     if not isinstance(model, str | Path):
-        return model
+        return as_simulator(model)
     changed = Path(model).stat().st_mtime_ns if Path(model).is_file() else 0
     return _load_once(model, settings.device, settings.steps, changed)
 
 
 @lru_cache(maxsize=2)
-def _load_once(model: str | Path, device: str | None, steps: int | None, _changed: int) -> Any:
-    from openmm_mdgen.weights.checkpoint import load_task
-
-    task = load_task(model, device)
-    if not (hasattr(task, "bind") or hasattr(task, "next_block")):
-        raise MDGenError(f"model {str(model)!r} does not simulate; choose one that `openmm-mdgen models` says does")
-    if steps is None:
-        return task
-    if not hasattr(task, "solver"):
-        raise MDGenError(f"model {str(model)!r} has no solver steps to choose; leave out --steps")
-    return replace(task, solver=replace(task.solver, n_steps=steps))
+def _load_once(model: str | Path, device: str | None, steps: int | None, _changed: int) -> Propagator | Simulator:
+    task = as_simulator(model, device)
+    return task if steps is None else with_steps(task, steps)

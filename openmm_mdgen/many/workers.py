@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.tasks.protocols import model_info
 
 LOCAL = "local"
 _PACKAGES = ("openmm-mdgen", "torch", "numpy", "MDAnalysis", "openmm")
@@ -152,7 +153,7 @@ class Demand:
         from openmm_mdgen.weights.checkpoint import load_task
 
         try:
-            found = getattr(load_task(self.model, "cpu"), "content_hash", "")
+            found = model_info(load_task(self.model, "cpu")).content_hash
         except MDGenError as error:
             return [f"cannot load the model ({error})"]
         same = found == self.model_hash
