@@ -23,10 +23,10 @@ from openmm.app import PDBFile
 from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.forcefield.build import build_system
 from openmm_mdgen.forcefield.minimizer import Minimizer
+from openmm_mdgen.geometry.hydrogens import HydrogenPlacer
 from openmm_mdgen.geometry.internal import TORSIONS, InternalCoordinates
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.train.windows import WindowConfig
-from openmm_mdgen.trajectory.hydrogens import HydrogenPlacer
 
 RUNS = {"converged": {"max_iterations": 100_000, "restraint": 0.0}, "short": {}}
 PERCENTILES = (50, 90, 95, 99)

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.convert.structures import atomgroup_to_structure
-from openmm_mdgen.geometry.frames import superpose
 from openmm_mdgen.geometry.internal import INTERNAL, InternalCoordinates
+from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.published.atom14 import atom14_to_rigids, atom14_to_torsions, torsions_to_atom14
 from openmm_mdgen.published.residues import sequence_to_indices, slot_names

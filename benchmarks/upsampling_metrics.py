@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import welch
 
-from openmm_mdgen.upsampling.rotation import rotate, superposition
+from openmm_mdgen.geometry.superpose import superpose
 
 BANDS = ((0.05, 0.2), (0.2, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 5.0))  # 1/ps
 
@@ -43,9 +43,7 @@ class Shape:
 
 def rmsd(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """(F, N, 3), (F, N, 3) Å -> (F,) Å after superposition."""
-    first, second = (x.astype(np.float64) - x.mean(-2, keepdims=True) for x in (first, second))
-    weights = np.ones(first.shape[-2])
-    apart = rotate(superposition(first, second, weights), first) - second
+    apart = superpose(first.astype(np.float64), second.astype(np.float64)) - second
     return np.sqrt((apart**2).sum(-1).mean(-1))
 
 

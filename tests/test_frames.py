@@ -1,4 +1,4 @@
-"""Angles, placement and superposition: round trips, signs, and what turning the molecule does."""
+"""Angles and placement: round trips, signs, and what turning the molecule does."""
 
 import math
 
@@ -14,8 +14,6 @@ from openmm_mdgen.geometry.frames import (
     bond_length,
     dihedral,
     place_atom,
-    superpose,
-    superposition,
     unit,
 )
 
@@ -75,25 +73,3 @@ def test_bisector_frame_is_a_right_handed_frame_that_turns_along(seed):
     torch.testing.assert_close(frame[..., 0], unit(unit(a - b) + unit(c - b)))
     moved = bisector_frame(a @ rotation + shift, b @ rotation + shift, c @ rotation + shift)
     torch.testing.assert_close(moved, rotation.T @ frame, atol=1e-6, rtol=0)
-
-
-@settings(max_examples=20, deadline=None)
-@given(seed=SEEDS)
-def test_superpose_undoes_any_motion(seed):
-    rotation, shift = (torch.from_numpy(x) for x in random_motion(seed))
-    target = cloud(seed, 2, 7)
-    torch.testing.assert_close(superpose(target @ rotation + shift, target), target, atol=1e-6, rtol=0)
-
-
-def test_superpose_never_mirrors():
-    target = cloud(1, 7)
-    mirrored = target * torch.tensor([1.0, 1, -1])
-    found, _, _ = superposition(mirrored, target)
-    assert float(torch.linalg.det(found)) == pytest.approx(1)
-    assert float((superpose(mirrored, target) - target).abs().max()) > 0.1
-
-
-def test_superpose_carries_other_points_along():
-    target, (rotation, shift) = cloud(2, 7), (torch.from_numpy(x) for x in random_motion(2))
-    moved = target @ rotation + shift
-    torch.testing.assert_close(superpose(moved[:4], target[:4], moved), target, atol=1e-9, rtol=0)

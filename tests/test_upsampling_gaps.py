@@ -6,7 +6,6 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.upsampling.gaps import Gaps, LinearGapFiller
 from openmm_mdgen.upsampling.references import bonds_to_references, internal_to_positions, positions_to_internal
 from openmm_mdgen.upsampling.residual import Residual
-from openmm_mdgen.upsampling.rotation import interpolate_rotations, rotate, superposition
 
 # butane with its hydrogens: C0-C3, H4-H13
 BONDS = np.array([[0, 1], [1, 2], [2, 3], *[[0, h] for h in (4, 5, 6)], *[[1, h] for h in (7, 8)]])
@@ -63,26 +62,6 @@ class WithEnds:
     def fill(self, key_frames, seeds):
         decoded = self.inner.decoded(key_frames)[:, None]
         return np.concatenate([decoded[:-1], self.inner.fill(key_frames, seeds), decoded[1:]], axis=1)
-
-
-def test_superposition_undoes_a_rotation():
-    mobile = butane() - butane().mean(0)
-    rotation = Rotation.random(random_state=3).as_matrix()
-    found = superposition(mobile, rotate(rotation, mobile), np.ones(14))
-    np.testing.assert_allclose(found, rotation, atol=1e-12)
-
-
-def test_superposition_never_mirrors():
-    mobile = butane() - butane().mean(0)
-    assert np.linalg.det(superposition(mobile, mobile * [1, 1, -1], np.ones(14))) == pytest.approx(1)
-
-
-def test_rotations_are_interpolated_at_constant_speed():
-    last = Rotation.from_rotvec([0, 0, 1.2]).as_matrix()
-    steps = interpolate_rotations(np.eye(3)[None], last[None], np.array([0.25, 0.5, 1.0]))[0]
-    np.testing.assert_allclose(
-        Rotation.from_matrix(steps).as_rotvec(), [[0, 0, 0.3], [0, 0, 0.6], [0, 0, 1.2]], atol=1e-12
-    )
 
 
 def test_a_rigid_molecule_stays_rigid():

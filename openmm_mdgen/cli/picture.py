@@ -10,6 +10,7 @@ from openmm_mdgen.convert.openmm import structure_to_topology
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.forcefield.build import build_system
 from openmm_mdgen.forcefield.minimizer import Minimizer
+from openmm_mdgen.geometry.frames import dihedral
 from openmm_mdgen.peptide.naming import CAPS
 from openmm_mdgen.peptide.peptide import Peptide, Structure
 
@@ -50,7 +51,9 @@ class Picture:
     def add(self, frames: np.ndarray) -> None:
         """Take frames (R, T, N, 3) Å into account; energies are those of the first replica."""
         for counts, (_, phi, psi) in zip(self._counts, self._pairs, strict=True):
-            phi_angles, psi_angles = (np.rad2deg(dihedrals(frames[..., atoms, :])).ravel() for atoms in (phi, psi))
+            phi_angles, psi_angles = (
+                np.rad2deg(dihedral(*np.moveaxis(frames[..., atoms, :], -2, 0))).ravel() for atoms in (phi, psi)
+            )
             counts += np.histogram2d(phi_angles, psi_angles, bins=_N_BINS, range=((-180, 180), (-180, 180)))[0]
         for place in range(-self._seen % self._stride, frames.shape[1], self._stride):
             if self._minimizer is not None:
@@ -105,14 +108,6 @@ def torsion_pairs(peptide: Peptide) -> list[tuple[str, list[int], list[int]]]:
         for index in psi
         if index + 1 in phi
     ]
-
-
-def dihedrals(positions: np.ndarray) -> np.ndarray:
-    """Torsion angles (...) in rad of four atoms (..., 4, 3), IUPAC sign."""
-    first, axis, last = np.moveaxis(np.diff(positions, axis=-2), -2, 0)
-    normal_1, normal_2 = np.cross(first, axis), np.cross(axis, last)
-    sine = (first * normal_2).sum(-1) * np.linalg.norm(axis, axis=-1)
-    return np.arctan2(sine, (normal_1 * normal_2).sum(-1))
 
 
 def _energies_of(structure: Structure) -> Minimizer | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from openmm_mdgen.geometry.superpose import superpose
+
 _PAIRS = 5000
 _TRANSPORT = 400
 
@@ -59,17 +61,12 @@ def score_chains(reference: np.ndarray, generated: np.ndarray, seed: int = 0) ->
 
 
 def superposed(frames: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Frames (F, A, 3) moved and turned onto `target` (A, 3) or, one by one, (F, A, 3), by least squares."""
-    x = (frames - frames.mean(-2, keepdims=True)).astype(float)
-    y = (target - target.mean(-2, keepdims=True)).astype(float)
-    u, _, vt = np.linalg.svd(np.swapaxes(x, -1, -2) @ y)
-    mirror = np.ones((*u.shape[:-2], 1, 3))
-    mirror[..., 0, 2] = np.sign(np.linalg.det(u @ vt))
-    return x @ ((u * mirror) @ vt)
+    """Frames (F, A, 3) moved and turned onto `target` (A, 3) or, one by one, (F, A, 3), in double precision."""
+    return superpose(frames.astype(float), target.astype(float))
 
 
 def mean_structure(frames: np.ndarray, rounds: int = 3) -> np.ndarray:
-    """Mean of the frames superposed on their own mean, (A, 3), centred."""
+    """Mean of the frames superposed on their own mean, (A, 3)."""
     mean = frames[0]
     for _ in range(rounds):
         mean = superposed(frames, mean).mean(0)
@@ -89,8 +86,7 @@ def pairwise_rmsd(frames: np.ndarray, rng: np.random.Generator) -> float:
         return float("nan")
     i = rng.integers(n, size=_PAIRS)
     j = (i + rng.integers(1, n, size=_PAIRS)) % n
-    target = frames[j] - frames[j].mean(-2, keepdims=True)
-    difference = superposed(frames[i], frames[j]) - target
+    difference = superposed(frames[i], frames[j]) - frames[j]
     return float(np.sqrt((difference**2).sum(-1).mean(-1)).mean())
 
 

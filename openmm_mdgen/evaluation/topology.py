@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 import MDAnalysis as mda
 import numpy as np
-from scipy.spatial import cKDTree
 
+from openmm_mdgen.convert.bonds import bonds_by_distance
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.evaluation.torsions import CANONICAL_RESIDUES, CHI, Torsion, canonical_atom, torsions_of
 
 CAPS = frozenset({"ACE", "NME", "NMA", "NH2", "NHE"})
 _NO_CHI = frozenset({"ALA", "GLY"})
-_STRETCH = 1.3  # a bond is where two atoms are closer than 1.3 times the sum of their covalent radii
-_RADII = {"H": 0.31, "C": 0.76, "N": 0.71, "O": 0.66, "S": 1.05}
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def topology_of(atoms: mda.AtomGroup, positions: np.ndarray | None = None) -> To
     names = tuple(canonical_atom(r, n) for r, n in zip(resnames, atoms.names, strict=True))
     index = {(int(r), n): i for i, (r, n) in enumerate(zip(residues, names, strict=True))}
     sequence = tuple(r.resname for r in atoms.residues)
-    bonds = _bonds(xyz, names)
+    bonds = bonds_by_distance(xyz, np.array([n.lstrip("0123456789")[:1] for n in names]))
     return Topology(
         names=names,
         resnames=resnames,
@@ -117,15 +115,6 @@ def topology_of(atoms: mda.AtomGroup, positions: np.ndarray | None = None) -> To
 def _table(rows: list[list[int | None]], width: int) -> np.ndarray:
     """The rows without a missing atom, (n, width) int."""
     return np.array([r for r in rows if None not in r], int).reshape(-1, width)
-
-
-def _bonds(xyz: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Pairs closer than covalent radii allow, (B, 2)."""
-    radii = np.array([_RADII.get(n.lstrip("0123456789")[:1], 0.76) for n in names])
-    pairs = cKDTree(xyz).query_pairs(2 * _STRETCH * radii.max(), output_type="ndarray").reshape(-1, 2)
-    i, j = pairs[np.lexsort(pairs.T[::-1])].T
-    bonded = np.linalg.norm(xyz[i] - xyz[j], axis=-1) < _STRETCH * (radii[i] + radii[j])
-    return np.stack([i[bonded], j[bonded]], axis=-1)
 
 
 def _peptide_bonds(index: dict[tuple[int, str], int], sequence: tuple[str, ...]) -> np.ndarray:

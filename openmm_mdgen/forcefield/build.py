@@ -11,9 +11,10 @@ import numpy as np
 import openmm
 from openmm import app, unit
 from pdbfixer import PDBFixer
-from scipy.spatial.transform import Rotation
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.geometry.frames import place_atom
+from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.peptide.naming import CAPS, THREE_LETTER
 
 _FORCE_FIELD = "amber14-all.xml"
@@ -228,8 +229,8 @@ def _superpose(template: dict[str, np.ndarray], atoms: dict[str, np.ndarray]) ->
     common = [name for name in ("CA", "N", "C", "CB") if name in atoms]
     source = np.array([template[name] for name in common])
     target = np.array([atoms[name] for name in common])
-    rotation, _ = Rotation.align_vectors(target - target[0], source - source[0])
-    return {name: rotation.apply(np.array(position) - source[0]) + target[0] for name, position in template.items()}
+    moved = superpose(source, target, np.array(list(template.values()), float))
+    return dict(zip(template, moved, strict=True))
 
 
 def _backbone(residues: list[str]) -> list[dict[str, np.ndarray]]:
@@ -256,10 +257,4 @@ def _backbone(residues: list[str]) -> list[dict[str, np.ndarray]]:
 def _place(trace: list[np.ndarray], bond: _Bond, torsion: float) -> np.ndarray:
     """Next atom (3,) after the last three of `trace`, by bond length, bond angle and torsion."""
     a, b, c = trace[-3:]
-    along = (c - b) / np.linalg.norm(c - b)
-    normal = np.cross(b - a, along)
-    normal /= np.linalg.norm(normal)
-    local = bond.length * np.array(
-        [-np.cos(bond.angle), np.cos(torsion) * np.sin(bond.angle), np.sin(torsion) * np.sin(bond.angle)]
-    )
-    return c + local @ np.stack([along, np.cross(normal, along), normal])
+    return place_atom(a, b, c, np.array(bond.length), np.array(bond.angle), np.array(torsion))

@@ -1,88 +1,72 @@
-"""Angles, local frames and superposition of points; every function is vectorised over leading axes."""
+"""Lengths, angles, torsions and local frames of points; arrays or tensors, vectorised over leading axes."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from openmm_mdgen.geometry.arrays import Array, cross, library
 
 
-def unit(v: Tensor) -> Tensor:
+def unit(v: Array) -> Array:
     """v (..., 3) scaled to length 1."""
-    return v / v.square().sum(-1, keepdim=True).clamp_min(1e-24).sqrt()
+    xp = library(v)
+    return v / xp.sqrt(xp.clip((v * v).sum(-1), 1e-24, None))[..., None]
 
 
-def bond_length(a: Tensor, b: Tensor) -> Tensor:
+def bond_length(a: Array, b: Array) -> Array:
     """|b - a| of points (..., 3)."""
-    return (b - a).square().sum(-1).sqrt()
+    return _norm(b - a)
 
 
-def bond_angle(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+def bond_angle(a: Array, b: Array, c: Array) -> Array:
     """Angle at b in radians (...) of points (..., 3)."""
     u, v = a - b, c - b
-    return torch.atan2(torch.linalg.cross(u, v).square().sum(-1).sqrt(), (u * v).sum(-1))
+    angle: Array = library(u).arctan2(_norm(cross(u, v)), (u * v).sum(-1))
+    return angle
 
 
-def dihedral(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+def dihedral(a: Array, b: Array, c: Array, d: Array) -> Array:
     """Torsion about b-c in radians in (-pi, pi], IUPAC sign, of points (..., 3)."""
     u, v, w = b - a, c - b, d - c
-    n_1, n_2 = torch.linalg.cross(u, v), torch.linalg.cross(v, w)
-    return torch.atan2((unit(v) * torch.linalg.cross(n_1, n_2)).sum(-1), (n_1 * n_2).sum(-1))
+    n_1, n_2 = cross(u, v), cross(v, w)
+    torsion: Array = library(u).arctan2((unit(v) * cross(n_1, n_2)).sum(-1), (n_1 * n_2).sum(-1))
+    return torsion
 
 
-def place_atom(a: Tensor, b: Tensor, c: Tensor, length: Tensor, angle: Tensor, torsion: Tensor) -> Tensor:
+def place_atom(a: Array, b: Array, c: Array, length: Array, angle: Array, torsion: Array) -> Array:
     """The point d with |cd| = length, angle b-c-d and torsion a-b-c-d.
 
     Parameters
     ----------
-    a, b, c : Tensor (..., 3)
+    a, b, c : (..., 3)
         Å.
-    length, angle, torsion : Tensor (...)
+    length, angle, torsion : (...)
         Å and radians.
 
     Returns
     -------
-    Tensor (..., 3)
+    (..., 3)
     """
+    xp = library(a)
     axis = unit(c - b)
-    normal = unit(torch.linalg.cross(b - a, axis))
-    side = torch.linalg.cross(normal, axis)
-    along, across = -length * torch.cos(angle), length * torch.sin(angle)
+    normal = unit(cross(b - a, axis))
+    side = cross(normal, axis)
+    along, across = -length * xp.cos(angle), length * xp.sin(angle)
     return (
         c
-        + along.unsqueeze(-1) * axis
-        + (across * torch.cos(torsion)).unsqueeze(-1) * side
-        + (across * torch.sin(torsion)).unsqueeze(-1) * normal
+        + along[..., None] * axis
+        + (across * xp.cos(torsion))[..., None] * side
+        + (across * xp.sin(torsion))[..., None] * normal
     )
 
 
-def bisector_frame(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+def bisector_frame(a: Array, b: Array, c: Array) -> Array:
     """Axes (..., 3, 3), as columns, of the frame at b whose first axis halves a-b-c; symmetric in a, c up to sign."""
     u, v = unit(a - b), unit(c - b)
     x = unit(u + v)
-    z = unit(torch.linalg.cross(u, v))
-    return torch.stack((x, torch.linalg.cross(z, x), z), -1)
+    z = unit(cross(u, v))
+    frame: Array = library(a).stack((x, cross(z, x), z), -1)
+    return frame
 
 
-def superposition(mobile: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Least-squares rotation of mobile onto target (Kabsch 1976).
-
-    Parameters
-    ----------
-    mobile, target : Tensor (..., N, 3)
-
-    Returns
-    -------
-    rotation (..., 3, 3), mobile centre (..., 1, 3), target centre (..., 1, 3)
-        ``(mobile - centre) @ rotation + target centre`` lies on target.
-    """
-    m, t = mobile.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
-    u, _, vh = torch.linalg.svd((mobile - m).mT @ (target - t))
-    sign = torch.ones_like(u[..., 0])
-    sign[..., 2] = torch.linalg.det(u @ vh).sign()
-    return (u * sign.unsqueeze(-2)) @ vh, m, t
-
-
-def superpose(mobile: Tensor, target: Tensor, moved: Tensor | None = None) -> Tensor:
-    """``moved`` (default: mobile) carried along as mobile (..., N, 3) is laid on target (..., N, 3)."""
-    rotation, m, t = superposition(mobile, target)
-    return ((mobile if moved is None else moved) - m) @ rotation + t
+def _norm(v: Array) -> Array:
+    norm: Array = library(v).sqrt((v * v).sum(-1))
+    return norm

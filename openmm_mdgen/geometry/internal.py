@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.geometry.frames import bisector_frame, bond_angle, bond_length, dihedral, place_atom, unit
+from openmm_mdgen.geometry.hydrogens import hydrogen_references
 from openmm_mdgen.geometry.sidechains import SIDE_CHAINS, chi_atoms, heavy_bonds
 
 TORSIONS = ("omega", "phi", "psi", "chi1", "chi2", "chi3", "chi4")
@@ -246,24 +247,15 @@ class InternalCoordinates:
         return out
 
     def _hydrogen_placements(self, hydrogens: Mapping[int, int]) -> list[_Placement]:
-        order = {
-            atom: k for k, atom in enumerate([*self.backbone, *(a for m in self._atoms for a in m.values())][::-1])
-        }
-        near = defaultdict(list)
-        for x, y in self.bonds:
-            near[x].append(y)
-            near[y].append(x)
-        for x in near:
-            near[x].sort(key=lambda k: -order[k])
-        out: list[_Placement] = []
-        for h, parent in hydrogens.items():
-            q = near[parent]
-            if len(q) > 1:
-                out.append(_Bisector(h, q[0], parent, q[1]))
-            else:
-                g = next(x for x in near[q[0]] if x != parent)
-                out.append(_Torsion(h, g, q[0], parent, None))
-        return out
+        built = [*self.backbone, *(atom for named in self._atoms for atom in named.values())][::-1]
+        order = {atom: k for k, atom in enumerate(built)}
+        found = hydrogen_references(hydrogens, self.bonds, {atom: -k for atom, k in order.items()})
+        return [
+            _Torsion(r.atom, r.second, r.first, r.parent, None)
+            if r.at_end
+            else _Bisector(r.atom, r.first, r.parent, r.second)
+            for r in found
+        ]
 
     def _layer(self, placements: list[_Placement]) -> list[_Layer]:
         level = dict.fromkeys(self.backbone, 0)

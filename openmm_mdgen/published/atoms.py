@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.geometry.frames import superpose
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS, InternalCoordinates
+from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.peptide.naming import CAPS
 from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.published.atom14 import atom14_to_rigids

@@ -12,9 +12,9 @@ from torch import Tensor
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.flow.sampler import Projection, noise
 from openmm_mdgen.geometry.closure import CLOSED, build_run, close_run
-from openmm_mdgen.geometry.frames import superpose
 from openmm_mdgen.geometry.internal import CHI1, TORSIONS
 from openmm_mdgen.geometry.sidechains import CAPS
+from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.atoms import PeptideAtoms
 from openmm_mdgen.tasks.clashes import ClashRepair

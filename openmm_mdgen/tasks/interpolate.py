@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.geometry.frames import superposition
+from openmm_mdgen.geometry.superpose import superposition
 from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.atoms import PeptideAtoms
 from openmm_mdgen.tasks.model import PeptideModel

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openmm_mdgen.geometry.frames import superpose
+from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.atoms import PeptideAtoms
 from openmm_mdgen.tasks.model import PeptideModel

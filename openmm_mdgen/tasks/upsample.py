@@ -11,8 +11,8 @@ from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.flow.sampler import integrate, noise
-from openmm_mdgen.geometry.frames import superpose
 from openmm_mdgen.geometry.internal import InternalCoordinates
+from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.model import SolverConfig, has_fast_bf16, inference_precision

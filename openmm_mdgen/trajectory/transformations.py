@@ -17,11 +17,11 @@ from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.forcefield.build import build_system
 from openmm_mdgen.forcefield.minimizer import Minimizer
-from openmm_mdgen.geometry.frames import superpose
+from openmm_mdgen.geometry.hydrogens import HydrogenPlacer
 from openmm_mdgen.geometry.internal import INTERNAL, InternalCoordinates
+from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.peptide.naming import BACKBONE
 from openmm_mdgen.peptide.peptide import Peptide
-from openmm_mdgen.trajectory.hydrogens import HydrogenPlacer
 
 
 class PlaceHydrogens(TransformationBase):

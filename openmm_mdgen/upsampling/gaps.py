@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.geometry.superpose import centroid, slerp, superposition
 from openmm_mdgen.tasks.gap import GapFiller
 from openmm_mdgen.upsampling.residual import Residual
-from openmm_mdgen.upsampling.rotation import centroids, interpolate_rotations, rotate, superposition
 
 
 def fractions(factor: int) -> np.ndarray:
@@ -70,14 +70,14 @@ class Gaps:
     def fill(self, key_frames: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """Frames between whole key frames in the user's orientation: (G + 1, R, n, 3) -> (G, M - 1, R * n, 3), Å."""
         n_frames, n_molecules, n, _ = key_frames.shape
-        centres = centroids(key_frames, self.weights)
-        rotations, superposed = superpose_chain(key_frames - centres[:, :, None], self.weights)
+        centres = centroid(key_frames, self.weights)
+        rotations, superposed = superpose_chain(key_frames - centres, self.weights)
         inside = self._inside(superposed.reshape(n_frames, -1, 3), seeds)
         place = fractions(self.factor)
         back = _turned_back(rotations, place)
-        moved = centres[:-1, None] + place[:, None, None] * (centres[1:] - centres[:-1])[:, None]
+        moved = centres[:-1, None] + place[:, None, None, None] * (centres[1:] - centres[:-1])[:, None]
         inside = inside.reshape(n_frames - 1, self.factor - 1, n_molecules, n, 3)
-        return (rotate(back, inside) + moved[..., None, :]).reshape(n_frames - 1, self.factor - 1, -1, 3)
+        return (inside @ back + moved).reshape(n_frames - 1, self.factor - 1, -1, 3)
 
     def _inside(self, superposed: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         frames = np.asarray(self.filler.fill(superposed, seeds), dtype=np.float64)
@@ -114,17 +114,15 @@ def superpose_chain(centred: np.ndarray, weights: np.ndarray) -> tuple[np.ndarra
     tuple
         (F, ..., 3, 3) rotations and (F, ..., n, 3) rotated positions.
     """
-    steps = superposition(centred[1:], centred[:-1], weights)
+    steps, _, _ = superposition(centred[1:], centred[:-1], weights)
     rotations = np.empty((*centred.shape[:-2], 3, 3))
     rotations[0] = np.eye(3)
     for k, step in enumerate(steps):
-        rotations[k + 1] = rotations[k] @ step
-    return rotations, rotate(rotations, centred)
+        rotations[k + 1] = step @ rotations[k]
+    return rotations, centred @ rotations
 
 
 def _turned_back(rotations: np.ndarray, place: np.ndarray) -> np.ndarray:
     """(G + 1, R, 3, 3) rotations into the common orientation -> (G, M - 1, R, 3, 3) back from it inside each gap."""
     inverse = np.swapaxes(rotations, -1, -2)
-    first, last = (part.reshape(-1, 3, 3) for part in (inverse[:-1], inverse[1:]))
-    back = interpolate_rotations(first, last, place)
-    return np.moveaxis(back.reshape(*inverse[:-1].shape[:2], len(place), 3, 3), 2, 1)
+    return slerp(inverse[:-1, None], inverse[1:, None], place[:, None])

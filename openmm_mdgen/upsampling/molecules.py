@@ -6,14 +6,13 @@ from collections.abc import Iterable
 
 import numpy as np
 from MDAnalysis import AtomGroup
-from MDAnalysis.lib.distances import self_capped_distance
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from openmm_mdgen.convert.bonds import bonds_by_distance
 from openmm_mdgen.peptide.naming import atom_to_element
 
 PROTEIN = "protein or resname ACE NME NMA NH2 NHE"
-_LONGEST = {"heavy": 1.95, "sulphur": 2.3, "hydrogen": 1.3}  # Å, of a bond
 
 
 def elements(atoms: AtomGroup) -> np.ndarray:
@@ -36,7 +35,7 @@ def bond_pairs(atoms: AtomGroup) -> np.ndarray:
     if len(atoms) < 2 or len(np.unique(listed)) == len(atoms):
         return listed
     return np.unique(
-        np.concatenate([listed, guessed_bonds(atoms.positions, elements(atoms), atoms.dimensions)]), axis=0
+        np.concatenate([listed, bonds_by_distance(atoms.positions, elements(atoms), atoms.dimensions)]), axis=0
     )
 
 
@@ -47,25 +46,6 @@ def _listed_bonds(atoms: AtomGroup) -> np.ndarray:
     place[atoms.indices] = np.arange(len(atoms))
     pairs = place[np.asarray(atoms.bonds.indices, dtype=int).reshape(-1, 2)]
     return np.unique(np.sort(pairs[(pairs >= 0).all(1)], axis=1), axis=0)
-
-
-def guessed_bonds(positions: np.ndarray, symbols: np.ndarray, dimensions: np.ndarray | None) -> np.ndarray:
-    """Pairs close enough for a bond, over the periodic box too.
-
-    Parameters
-    ----------
-    positions
-        (N, 3) Å.
-    symbols
-        (N,) element symbols.
-    dimensions
-        (6,) box lengths in Å and angles in degrees, or None.
-    """
-    pairs, lengths = self_capped_distance(positions, max_cutoff=_LONGEST["sulphur"], min_cutoff=0.3, box=dimensions)
-    is_hydrogen, is_sulphur = symbols[pairs] == "H", symbols[pairs] == "S"
-    limit = np.where(is_sulphur.any(1), _LONGEST["sulphur"], _LONGEST["heavy"])
-    limit = np.where(is_hydrogen.any(1), _LONGEST["hydrogen"], limit)
-    return np.asarray(pairs[(lengths < limit) & ~is_hydrogen.all(1)], dtype=int)
 
 
 def molecules(atoms: AtomGroup, bonds: np.ndarray) -> list[np.ndarray]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_TINY = 1e-9
+from openmm_mdgen.geometry.frames import bond_angle, bond_length, dihedral, place_atom, unit
 
 
 @dataclass(frozen=True)
@@ -89,38 +89,20 @@ def local_frames(positions: np.ndarray, triples: np.ndarray) -> np.ndarray:
         (..., H, 3, 3) with the axes as rows.
     """
     origin, along, plane = (positions[..., triples[:, k], :] for k in range(3))
-    first = _unit(along - origin)
-    across = _unit(np.cross(first, plane - origin))
+    first = unit(along - origin)
+    across = unit(np.cross(first, plane - origin))
     return np.stack([first, np.cross(across, first), across], axis=-2)
 
 
 def positions_to_internal(positions: np.ndarray, quads: np.ndarray) -> np.ndarray:
     """Length, angle, torsion of the first atom of each quadruple: (..., N, 3) Å, (K, 4) -> (..., K, 3) Å, radians."""
     atom, parent, second, third = (positions[..., quads[:, k], :] for k in range(4))
-    bond, axis = atom - parent, second - parent
-    length = np.linalg.norm(bond, axis=-1)
-    cosine = (bond * axis).sum(-1) / (length * np.linalg.norm(axis, axis=-1) + _TINY)
-    plane_x, plane_y = _torsion_axes(parent, second, third)
-    torsion = np.arctan2((bond * plane_y).sum(-1), (bond * plane_x).sum(-1))
-    return np.stack([length, np.arccos(np.clip(cosine, -1, 1)), torsion], axis=-1)
+    values = bond_length(parent, atom), bond_angle(second, parent, atom), dihedral(third, second, parent, atom)
+    return np.stack(values, axis=-1)
 
 
 def internal_to_positions(internal: np.ndarray, positions: np.ndarray, quads: np.ndarray) -> np.ndarray:
     """Inverse of `positions_to_internal`: places of the first atoms, from those of the others: (..., K, 3) Å."""
     parent, second, third = (positions[..., quads[:, k], :] for k in (1, 2, 3))
-    plane_x, plane_y = _torsion_axes(parent, second, third)
-    length, angle, torsion = (internal[..., k, None] for k in range(3))
-    sideways = np.cos(torsion) * plane_x + np.sin(torsion) * plane_y
-    return parent + length * (np.cos(angle) * _unit(second - parent) + np.sin(angle) * sideways)
-
-
-def _torsion_axes(parent: np.ndarray, second: np.ndarray, third: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two directions across the axis parent-second, the first towards `third`."""
-    axis = _unit(second - parent)
-    towards = third - second
-    plane_x = _unit(towards - (towards * axis).sum(-1, keepdims=True) * axis)
-    return plane_x, np.cross(axis, plane_x)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + _TINY)
+    length, angle, torsion = np.moveaxis(internal, -1, 0)
+    return place_atom(third, second, parent, length, angle, torsion)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.peptide.naming import CAPS
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.propagator import block_seed
 from openmm_mdgen.upsampling.gaps import Gaps
-from openmm_mdgen.upsampling.rotation import centroids, rotate, superposition
 
 _FRAME_ATOMS = ("N", "CA", "C")
 _BACKBONE = (*_FRAME_ATOMS, "O", "H", "HN")
@@ -193,8 +193,5 @@ def _covers(window: Window, atoms: np.ndarray) -> bool:
 
 def _carried(residue: _Residue, owned: np.ndarray, blended: np.ndarray) -> np.ndarray:
     """(G, M - 1, n, 3) Å: the owner's atoms, moved as a whole from the owner's backbone onto the blended one."""
-    even = np.ones(len(residue.frame))
     source, target = owned[:, :, residue.frame_in_owner], blended[:, :, residue.frame]
-    centre, goal = centroids(source, even)[:, :, None], centroids(target, even)[:, :, None]
-    turn = superposition(source - centre, target - goal, even)
-    return rotate(turn, owned[:, :, residue.carried_in_owner] - centre) + goal
+    return superpose(source, target, owned[:, :, residue.carried_in_owner])
