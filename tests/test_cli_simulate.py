@@ -14,9 +14,10 @@ from toys import TorchWalk
 
 from openmm_mdgen.cli import main
 from openmm_mdgen.cli.output import TrajectoryFiles, output_names
-from openmm_mdgen.cli.picture import dihedrals, torsion_pairs
+from openmm_mdgen.cli.picture import torsion_pairs
 from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.geometry.frames import dihedral
 from openmm_mdgen.peptide.peptide import Peptide
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
@@ -345,7 +346,7 @@ def test_dihedrals_are_those_of_mdanalysis(data):
     assert [label for label, _, _ in pairs] == ["THR 2", "VAL 3", "LEU 4", "HIS 5"]
     for residue, (_, phi, psi) in zip(universe.residues[1:-1], pairs, strict=True):
         expected = [residue.phi_selection().dihedral.value(), residue.psi_selection().dihedral.value()]
-        found = np.rad2deg(dihedrals(universe.atoms.positions[[phi, psi]]))
+        found = np.rad2deg(dihedral(*np.moveaxis(universe.atoms.positions[[phi, psi]], -2, 0)))
         np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
