@@ -11,6 +11,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
+from openmm_mdgen.cli.many import OneOrMany
 from openmm_mdgen.cli.messages import one_line_warnings
 from openmm_mdgen.cli.output import TrajectoryFiles, check_output, output_names
 from openmm_mdgen.cli.quantities import Count, Time, time_to_frames, time_to_text
@@ -45,8 +46,8 @@ class Options:
         return self.n_frames * self.interval
 
 
-@click.command("simulate", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("structure", type=click.Path(path_type=Path), required=False)
+@click.command("simulate", cls=OneOrMany, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("structure", type=click.Path(path_type=Path), nargs=-1)
 @click.option("--sequence", help="Build this peptide instead, zwitterionic or capped: STHK, ACE-A-NME.")
 @click.option("--select", help="Take these atoms of STRUCTURE only, an MDAnalysis selection such as 'protein'.")
 @click.option("--time", type=Time(), default="10ns", show_default=True, help="Length of each trajectory.")
@@ -87,6 +88,9 @@ def command(
     quiet: bool,
 ) -> None:
     """Generate trajectories that start from STRUCTURE, or from the peptide that --sequence names.
+
+    Several STRUCTUREs, or --sequences, are made side by side into the folder that -o names: what fails stops no other,
+    and a second run makes what is missing.
 
     The first frame is one interval after the start. Frames keep the orientation of the start. With --relax the written
     frames are minimised; the trajectory goes on from the unrelaxed ones.

@@ -53,7 +53,7 @@ class ManyResult:
         """One line."""
         parts = [f"{len(self.made)} made"]
         parts += [f"{len(self.whole)} already whole"] if self.whole else []
-        parts += [f"{len(self.failed)} failed, see {self.output / FAILED}"] if self.failed else []
+        parts += [f"{len(self.failed)} failed (see {FAILED})"] if self.failed else []
         return ", ".join(parts)
 
 

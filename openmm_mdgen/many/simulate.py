@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from openmm_mdgen.convert.structures import Source
-from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.many.engine import Call, Outcome, Report, run_calls
 from openmm_mdgen.many.folder import OutputFolder
 from openmm_mdgen.many.results import ManyResult, write_failed
@@ -20,6 +21,8 @@ from openmm_mdgen.many.systems import Broken, System, find_systems
 from openmm_mdgen.many.workers import LOCAL, Demand, connected, versions
 from openmm_mdgen.tasks.protocols import model_info
 from openmm_mdgen.trajectory.writing import frame_writer_class
+
+_ROUNDING = 1e-6  # of an interval: what a time may be off a whole number of them
 
 
 def simulate_many(
@@ -145,7 +148,15 @@ def _intervals(name: str, time: float, interval: float) -> int:
         raise MDGenError(f"interval {interval} ps must be above 0; give picoseconds, such as 10.0")
     if not (math.isfinite(time) and time > 0):
         raise MDGenError(f"{name} {time} ps must be above 0; give picoseconds, such as {name}=1000")
-    return math.ceil(time / interval - 1e-6)
+    number = math.ceil(time / interval - _ROUNDING)
+    if abs(number * interval - time) > _ROUNDING * interval:
+        warnings.warn(
+            f"{name} {time:g} ps is not a multiple of the interval {interval:g} ps; it is rounded up to "
+            f"{number * interval:g} ps",
+            MDGenWarning,
+            stacklevel=3,
+        )
+    return number
 
 
 def _count(name: str, value: Any, least: int) -> int:

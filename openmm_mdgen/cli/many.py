@@ -1,0 +1,169 @@
+"""One system or many: options that a command has for many, and how they are told on the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+from tqdm import tqdm
+
+from openmm_mdgen.cli.messages import one_line_warnings
+from openmm_mdgen.cli.quantities import Count
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.many.engine import Outcome, Progress, Report
+from openmm_mdgen.many.results import ManyResult
+
+_FOLDER = "generated"
+_ONLY_FOR_MANY = "scheduler workers threads wait batch format overwrite".split()
+_ONLY_FOR_ONE = {"sequence": "list several in a file and give --sequences"}
+
+
+def cluster_options() -> list[click.Option]:
+    """Where the work is done."""
+    return [
+        click.Option(
+            ["--scheduler"],
+            default="local",
+            show_default=True,
+            help="Many systems: 'local' for processes of this machine, or the address of a Dask scheduler, tcp://...",
+        ),
+        click.Option(["--workers"], type=Count(1), help="Many systems: processes of this machine; default: its cores."),
+        click.Option(
+            ["--threads"], type=Count(1), help="Many systems: torch's threads in each worker; default: 1 if local."
+        ),
+        click.Option(
+            ["--wait"],
+            type=float,
+            default=60.0,
+            show_default=True,
+            help="Many systems: seconds to wait for the scheduler's first worker.",
+        ),
+    ]
+
+
+class OneOrMany(click.Command):
+    """``simulate`` of one structure as it is; of several, or a list of sequences, by `simulate_many`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += [
+            click.Option(
+                ["--sequences"],
+                type=click.Path(path_type=Path),
+                help="Many systems: a file with one sequence a line, or CSV with a column 'sequence' and perhaps "
+                "'name'; they are built.",
+            ),
+            *cluster_options(),
+            click.Option(
+                ["--batch"],
+                type=Count(1),
+                default=8,
+                show_default=True,
+                help="Many systems: at most so many of equal length share calls of the network.",
+            ),
+            click.Option(["--format"], default="xtc", show_default=True, help="Many systems: format of the files."),
+            click.Option(["--overwrite"], is_flag=True, help="Many systems: make what is whole again."),
+        ]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Take one way or the other."""
+        structures: tuple[Path, ...] = ctx.params["structure"]
+        if len(structures) > 1 or ctx.params["sequences"]:
+            return _simulate_listed(ctx)
+        given = [name for name in _ONLY_FOR_MANY if _is_given(ctx, name)]
+        if given:
+            raise MDGenError(
+                f"--{given[0]} is for many systems, and {len(structures)} is given; give several structure files or "
+                "--sequences, or leave it out"
+            )
+        for name in ("sequences", *_ONLY_FOR_MANY):
+            del ctx.params[name]
+        ctx.params["structure"] = structures[0] if structures else None
+        return super().invoke(ctx)
+
+
+def _is_given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) not in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+
+
+def _simulate_listed(ctx: click.Context) -> None:
+    """Options of the command line to `simulate_many`, and its result to the terminal."""
+    from openmm_mdgen.many.simulate import simulate_many
+
+    options = dict(ctx.params)
+    for name, remedy in _ONLY_FOR_ONE.items():
+        if options.pop(name, None) is not None:
+            raise MDGenError(f"--{name} is for one system; {remedy}")
+    quiet, structures = options.pop("quiet"), options.pop("structure")
+    output = options.pop("output") or Path(_FOLDER)
+    if output.suffix and not output.is_dir():
+        raise MDGenError(
+            f"output {str(output)!r} of many systems must be a folder; give for example -o {_FOLDER} --format "
+            f"{output.suffix.lstrip('.')}"
+        )
+    options["extension"] = options.pop("format")
+    options["equilibrate"] = options["equilibrate"] or 0.0
+    options["sequences"] = options["sequences"] or ()
+    with one_line_warnings(), shown_progress(quiet) as report:
+        result = simulate_many(structures, output=output, progress=report, **options)
+    tell(ctx, result, output)
+
+
+def tell(ctx: click.Context, result: ManyResult, output: Path) -> None:
+    """The table and the summary; exit status 1 where a system failed."""
+    click.echo(result.table())
+    click.echo(f"{result.summary()} in {output}")
+    if result.failed:
+        ctx.exit(1)
+
+
+@contextmanager
+def shown_progress(quiet: bool) -> Iterator[Report | None]:
+    """A bar on a terminal; elsewhere one line for every system that is done."""
+    if quiet:
+        yield None
+        return
+    try:
+        if sys.stderr.isatty():
+            layout = "{percentage:3.0f}%|{bar}| {postfix}"
+            with tqdm(total=1.0, bar_format=layout, dynamic_ncols=True) as bar:
+                yield _on(bar)
+        else:
+            yield _in_lines
+    except KeyboardInterrupt as error:
+        raise MDGenError("interrupted; what is whole stays, run the same command again to go on") from error
+
+
+def _on(bar: tqdm) -> Callable[[Progress], None]:
+    def report(progress: Progress) -> None:
+        bar.n = progress.share
+        bar.set_postfix_str(_how_far(progress))
+
+    return report
+
+
+def _in_lines(progress: Progress) -> None:
+    for number, outcome in enumerate(progress.outcomes, 1 + progress.n_done - len(progress.outcomes)):
+        click.echo(f"{number} of {progress.n_systems}: {_what(outcome)}{_left(progress)}", err=True)
+
+
+def _what(outcome: Outcome) -> str:
+    return f"{outcome.name} failed" if outcome.error else outcome.name
+
+
+def _how_far(progress: Progress) -> str:
+    return f"{progress.n_done} of {progress.n_systems} systems{_left(progress)}"
+
+
+def _left(progress: Progress) -> str:
+    seconds = progress.seconds_left
+    if seconds is None or progress.n_done == progress.n_systems:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f", {hours}:{minutes:02d}:{rest:02d} left"
