@@ -4,29 +4,34 @@ Importing it teaches MDAnalysis the ``.mdgen`` format; torch is imported only wh
 """
 
 import importlib
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from openmm_mdgen.api.simulate import simulate as simulate
 from openmm_mdgen.errors import MDGenError as MDGenError
 from openmm_mdgen.errors import MDGenWarning as MDGenWarning
-from openmm_mdgen.integrator import GenerativeIntegrator as GenerativeIntegrator
-from openmm_mdgen.trajectory import reader as _reader  # noqa: F401  registers the .mdgen format
-from openmm_mdgen.trajectory.recipe import Recipe as Recipe
-from openmm_mdgen.trajectory.recipe_file import read_recipe as read_recipe
-from openmm_mdgen.trajectory.recipe_file import write_recipe as write_recipe
-from openmm_mdgen.upsampling import upsample as upsample
+
+if find_spec("MDAnalysis") is not None and find_spec("openmm") is not None:  # a machine that only trains has neither
+    from openmm_mdgen.trajectory import reader as _reader  # noqa: F401  registers the .mdgen format
 
 if TYPE_CHECKING:
     from openmm_mdgen.api.inpaint import design as design
     from openmm_mdgen.api.inpaint import inpaint as inpaint
     from openmm_mdgen.api.interpolate import interpolate as interpolate
     from openmm_mdgen.api.interpolate import unconditional as unconditional
+    from openmm_mdgen.api.simulate import simulate as simulate
     from openmm_mdgen.evaluation.compare import evaluate as evaluate
     from openmm_mdgen.forcefield.build import build_peptide as build_peptide
     from openmm_mdgen.many.simulate import simulate_many as simulate_many
+    from openmm_mdgen.integrator import GenerativeIntegrator as GenerativeIntegrator
+    from openmm_mdgen.trajectory.recipe import Recipe as Recipe
+    from openmm_mdgen.trajectory.recipe_file import read_recipe as read_recipe
+    from openmm_mdgen.trajectory.recipe_file import write_recipe as write_recipe
+    from openmm_mdgen.upsampling import upsample as upsample
     from openmm_mdgen.weights.checkpoint import load_task as load_task
 
-_LATER = {  # these import torch, scipy or a force field, which takes seconds
+_LATER = {  # imported when asked for: they bring torch, OpenMM or MDAnalysis
+    "GenerativeIntegrator": "integrator",
+    "Recipe": "trajectory.recipe",
     "build_peptide": "forcefield.build",
     "design": "api.inpaint",
     "evaluate": "evaluation.compare",
@@ -34,7 +39,11 @@ _LATER = {  # these import torch, scipy or a force field, which takes seconds
     "interpolate": "api.interpolate",
     "load_task": "weights.checkpoint",
     "simulate_many": "many.simulate",
+    "read_recipe": "trajectory.recipe_file",
+    "simulate": "api.simulate",
     "unconditional": "api.interpolate",
+    "upsample": "upsampling",
+    "write_recipe": "trajectory.recipe_file",
 }
 
 __all__ = [

@@ -76,7 +76,7 @@ class Toys:
         starts = np.cumsum([0, *map(len, rows)])
         segments = [vars(replace(s, start=int(k))) for s, k in zip(self.segments, starts, strict=False)]
         np.save(folder / "internal.npy", np.concatenate(rows))
-        (folder / "index.json").write_text(json.dumps({"version": 1, "segments": segments}))
+        (folder / "index.json").write_text(json.dumps({"version": VERSION, "segments": segments}))
         return Cache(folder)
 
 

@@ -83,7 +83,7 @@ def test_any_format_and_stride(tmp_path, suffix, cache):
         warnings.simplefilter("ignore")
         for _ in universe.trajectory[:20]:
             file.write(universe.atoms)
-    found = build_cache([tmp_path], tmp_path / "out", stride=3)
+    found = build_cache([tmp_path], tmp_path / "out", stride=3, temperature=350.0)
     (segment,) = found.segments
     assert (segment.n_frames, segment.interval) == (7, 3.0)
     coarse = next(s for s in cache.segments if "coarse" in s.name)
@@ -96,7 +96,7 @@ def test_trajectory_without_its_topology(tmp_path):
     shutil.copy(DATA / "QGRE.pdb", tmp_path / "bad")
     shutil.copy(MD / "fine.xtc", tmp_path / "bad")
     with pytest.warns(MDGenWarning, match=r"bad/fine.xtc left out: no topology beside it has its atoms"):
-        assert len(build_cache([tmp_path], tmp_path / "out").segments) == 2
+        assert len(build_cache([tmp_path], tmp_path / "out", temperature=350.0).segments) == 2
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # MDAnalysis' half-opened reader
@@ -111,13 +111,13 @@ def test_trajectories_that_cannot_be_used_are_left_out(tmp_path):
     shutil.copy(MD / "topology.pdb", tmp_path / "damaged")
     (tmp_path / "damaged" / "coarse.xtc").write_bytes((MD / "coarse.xtc").read_bytes()[100:500])
     with pytest.warns(MDGenWarning) as told:
-        found = build_cache([tmp_path], tmp_path / "out")
+        found = build_cache([tmp_path], tmp_path / "out", temperature=350.0)
     messages = sorted(str(w.message) for w in told if w.category is MDGenWarning)
     assert len(found.segments) == 2 and all("good" in s.name for s in found.segments)
     assert [m.startswith(str(tmp_path / n)) for m, n in zip(messages, ("damaged", "water"), strict=True)] == [True] * 2
     assert "HOH" in messages[1] and all("coarse.xtc left out: " in m and "\n" not in m for m in messages)
     with pytest.warns(MDGenWarning), pytest.raises(MDGenError, match=r"no peptide trajectories found under .*water"):
-        build_cache([tmp_path / "water"], tmp_path / "none")
+        build_cache([tmp_path / "water"], tmp_path / "none", temperature=350.0)
 
 
 def test_a_cache_of_other_data_is_refused(tmp_path, monkeypatch):
@@ -129,11 +129,14 @@ def test_a_cache_of_other_data_is_refused(tmp_path, monkeypatch):
     remedy = "; delete it to have it made anew, or name another folder with -o"
     with pytest.raises(MDGenError, match=rf"cache was built with stride 2, not 1{remedy}"):
         check_source(built, [tmp_path / "md"])
+    with pytest.raises(MDGenError, match=rf"cache was built with temperature None, not 300.0{remedy}"):
+        check_source(built, [tmp_path / "md"], stride=2, temperature=300.0)
     with pytest.raises(MDGenError, match=rf"cache was built from .*/md, not .*/md, {MD}{remedy}"):
         check_source(built, [tmp_path / "md", MD], stride=2)
     changes = {
         "fine.xtc was changed": lambda: os.utime(tmp_path / "md" / "fine.xtc", (1, 1)),
         "another.xtc was added": lambda: shutil.copy(MD / "fine.xtc", tmp_path / "md" / "another.xtc"),
+        "temperatures.csv was changed": lambda: os.utime(tmp_path / "md" / "temperatures.csv", (1, 1)),
         "topology.pdb was changed": lambda: (tmp_path / "md" / "topology.pdb").write_text("other"),
         "coarse.xtc was removed": lambda: (tmp_path / "md" / "coarse.xtc").unlink(),
     }
@@ -146,8 +149,35 @@ def test_a_cache_of_other_data_is_refused(tmp_path, monkeypatch):
             check_source(built, [tmp_path / "md"], stride=2)
 
 
+def test_temperatures_of_a_table_and_of_the_default(tmp_path):
+    shutil.copytree(MD, tmp_path / "md")
+    table = tmp_path / "md" / "temperatures.csv"
+    table.write_text("trajectory,temperature_K\nfine.xtc,310.5\n")
+    found = build_cache([tmp_path / "md"], tmp_path / "a", temperature=400.0)
+    assert {Path(s.name).name: s.temperature for s in found.segments} == {"fine.xtc": 310.5, "coarse.xtc": 400.0}
+    assert {s.temperature for s in Cache(tmp_path / "a").segments} == {310.5, 400.0}
+    with pytest.raises(MDGenError, match=r"the temperature of .*coarse.xtc is not known; give --temperature for all"):
+        build_cache([tmp_path / "md"], tmp_path / "b")
+
+
+@pytest.mark.parametrize("text", ["", "file,kelvin\nfine.xtc,300\n", "trajectory,temperature_K\nfine.xtc,warm\n"])
+def test_damaged_tables_of_temperatures(tmp_path, text):
+    shutil.copytree(MD, tmp_path / "md")
+    (tmp_path / "md" / "temperatures.csv").write_text(text)
+    with pytest.raises(MDGenError, match=r"temperatures.csv is no table of temperatures|is not known"):
+        build_cache([tmp_path / "md"], tmp_path / "a")
+
+
+@pytest.mark.parametrize("kelvin", [0.0, -300.0, float("nan"), 1e9])
+def test_temperatures_that_cannot_be(tmp_path, kelvin):
+    shutil.copytree(MD, tmp_path / "md")
+    (tmp_path / "md" / "temperatures.csv").unlink()
+    with pytest.raises(MDGenError, match="give one above 0 and below 2000 K"):
+        build_cache([tmp_path / "md"], tmp_path / "a", temperature=kelvin)
+
+
 def test_a_cache_that_does_not_say_what_it_was_built_from(tmp_path):
-    build_cache([MD], tmp_path)
+    build_cache([MD], tmp_path, temperature=350.0)
     index = json.loads((tmp_path / "index.json").read_text())
     assert index.pop("source")["folders"] == [str(MD)]
     (tmp_path / "index.json").write_text(json.dumps(index))
@@ -158,15 +188,15 @@ def test_a_cache_that_does_not_say_what_it_was_built_from(tmp_path):
 def test_nothing_to_read(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(MDGenError, match=r"no peptide trajectories found under .*empty; put each beside a topology"):
-        build_cache([tmp_path / "empty"], tmp_path / "out")
+        build_cache([tmp_path / "empty"], tmp_path / "out", temperature=350.0)
     with pytest.raises(MDGenError, match=r"absent is not a folder"):
-        build_cache([tmp_path / "absent"], tmp_path / "out")
+        build_cache([tmp_path / "absent"], tmp_path / "out", temperature=350.0)
     assert not (tmp_path / "out" / "index.json").exists()
 
 
 def test_cache_of_another_version(tmp_path):
     (tmp_path / "index.json").write_text('{"version": 99, "segments": []}')
-    with pytest.raises(MDGenError, match="version 99, not 1; delete it"):
+    with pytest.raises(MDGenError, match="version 99, not 2; delete it"):
         Cache(tmp_path)
 
 
@@ -410,8 +440,12 @@ def test_fine_tuning_widens_the_range(tmp_path):
 
 def test_ranges_are_united():
     start = replace(read_weights(DATA / "tiny.safetensors"), lengths=(2, 5), intervals=(1.0, 10.0))
-    assert united(Coverage((4, 8), (0.5, 2.0)), start) == Coverage((2, 8), (0.5, 10.0), ())
-    assert united(Coverage((4, 4), (2.0, 2.0), (1.0, 5.0)), replace(start, spacings=(2.0, 9.0))).spacings == (1.0, 9.0)
+    assert united(Coverage((4, 8), (0.5, 2.0), (300.0, 400.0)), start) == Coverage(
+        (2, 8), (0.5, 10.0), (300.0, 400.0), ()
+    )
+    assert united(
+        Coverage((4, 4), (2.0, 2.0), (300.0, 300.0), (1.0, 5.0)), replace(start, spacings=(2.0, 9.0))
+    ).spacings == (1.0, 9.0)
 
 
 def test_fine_tuning_for_another_task(tmp_path):

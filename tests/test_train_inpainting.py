@@ -33,7 +33,7 @@ def cache(tmp_path_factory):
         with mda.Writer(str(folder / name / "md.xtc"), universe.atoms.n_atoms) as writer:
             for _ in universe.trajectory:
                 writer.write(universe.atoms)
-    return build_cache([folder], tmp_path_factory.mktemp("cache"))
+    return build_cache([folder], tmp_path_factory.mktemp("cache"), temperature=350.0)
 
 
 def batches(cache, config: WindowConfig = CONFIG, n: int = 8) -> list[Batch]:

@@ -42,6 +42,7 @@ def padded(x: torch.Tensor, told: Conditioning, extra: int, rubbish: float) -> t
         pad(told.given, 2, 1),
         pad(told.values, 2, rubbish),
         told.interval,
+        residue_mask=pad(torch.ones_like(told.sequence, dtype=torch.bool), 1, 0),
     )
 
 
@@ -71,7 +72,8 @@ def test_padding_of_one_entry_of_a_batch():
     expected = NETWORK(x[:1, :, :2], t[:1], short)
     sequence, exists = told.sequence.clone(), told.exists.clone()
     sequence[0, 2:], exists[0, 2:] = UNKNOWN, False
-    found = NETWORK(x, t, told._replace(sequence=sequence, exists=exists))
+    mask = sequence != UNKNOWN
+    found = NETWORK(x, t, told._replace(sequence=sequence, exists=exists, residue_mask=mask))
     torch.testing.assert_close(found[:1, :, :2], expected, atol=1e-5, rtol=1e-4)
 
 
@@ -161,3 +163,15 @@ def test_what_stands_beside_a_residue_is_told_where_it_is_said():
     other = torch.tensor([[3, 5, 11, 9]])
     torch.testing.assert_close(NETWORK.sequence_embedding(other, told)[0, 2], some[0, 2])
     assert not torch.allclose(NETWORK.sequence_embedding(other)[0, 2], everywhere[0, 2])
+
+
+def test_temperature_matters_to_a_network_that_is_told_it():
+    torch.manual_seed(0)
+    network = VelocityNetwork(VelocityConfig(width=32, depth=1, heads=2, tempered=True))
+    torch.nn.init.normal_(network.token_out.weight, std=0.1)
+    torch.nn.init.normal_(network.final_modulation.weight, std=0.1)
+    x, t, told = inputs()
+    cold, hot = (network(x, t, told._replace(temperature=torch.full((2,), k))) for k in (300.0, 400.0))
+    assert float((cold - hot).abs().max()) > 1e-4
+    with pytest.raises(ValueError, match="temperature"):
+        network(x, t, told)

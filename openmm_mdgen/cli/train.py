@@ -33,6 +33,8 @@ from openmm_mdgen.errors import MDGenError
 @click.option("--init", help="Start from a model: a bundled name or a weights file.")
 @click.option("--name", default="model", show_default=True, help="Name written into the weights.")
 @click.option("--steps", default=10_000, show_default=True)
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="End after this time if steps are left.")
+@click.option("--workers", default=0, show_default=True, help="Processes that draw batches; several feed a GPU.")
 @click.option("--every", default=250, show_default=True, help="Steps between checkpoints.")
 @click.option("--width", default=192, show_default=True)
 @click.option("--depth", default=6, show_default=True)
@@ -57,7 +59,11 @@ from openmm_mdgen.errors import MDGenError
     "[default: 0.3 for upsample, else 0]",
 )
 @click.option("--stride", default=1, show_default=True, help="Keep every n-th frame of the data.")
-@click.option("--temperature", default=350.0, show_default=True, help="K, of the MD.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0, 2000, min_open=True),
+    help="K, of trajectories that no temperatures.csv (trajectory,temperature_K) beside them names.",
+)
 @click.option("--precision", default="auto", show_default=True, help="auto, 32-true, bf16-mixed or 16-mixed.")
 @click.option("--accelerator", default="auto", show_default=True)
 @click.option("--devices", default="auto", show_default=True)
@@ -86,7 +92,9 @@ def command(
     ema: float,
     forget: float | None,
     stride: int,
-    temperature: float,
+    temperature: float | None,
+    minutes: float | None,
+    workers: int,
     precision: str,
     accelerator: str,
     devices: str,
@@ -138,6 +146,8 @@ def command(
         devices=devices,
         n_nodes=nodes,
         temperature=temperature,
+        minutes=minutes,
+        workers=workers,
         name=name,
     )
     click.echo(f"weights: {train(data, validation, out, config, init=init, stride=stride)}")

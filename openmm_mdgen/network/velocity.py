@@ -26,6 +26,8 @@ class VelocityConfig:
         Channels of a token, and how many of the first are conditioned on.
     inpaints : bool
         Whether it is told spans.
+    tempered : bool
+        Whether it is told the temperature.
     """
 
     width: int = 192
@@ -36,6 +38,7 @@ class VelocityConfig:
     channels: int = N_CHANNELS
     given_channels: int = N_GIVEN
     inpaints: bool = False
+    tempered: bool = False
 
 
 def sinusoidal_embedding(x: Tensor, width: int, highest: float = 1000.0) -> Tensor:
@@ -138,7 +141,8 @@ class VelocityNetwork(nn.Module):
         self.before_embedding = nn.Embedding(N_TYPES, width)
         self.after_embedding = nn.Embedding(N_TYPES, width)
         self.token_in = nn.Linear(config.patch * (config.channels + config.given_channels + 1), width)
-        self.condition = nn.Sequential(nn.Linear(2 * 64, width), nn.SiLU(), nn.Linear(width, 6 * width))
+        n_conditions = 3 if config.tempered else 2
+        self.condition = nn.Sequential(nn.Linear(n_conditions * 64, width), nn.SiLU(), nn.Linear(width, 6 * width))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.final_modulation = nn.Linear(6 * width, 2 * width)
         self.token_out = nn.Linear(width, config.patch * config.channels)
@@ -180,9 +184,10 @@ class VelocityNetwork(nn.Module):
         if given.span is not None:
             x = x + self.span_in(_to_patches(given.span.to(x_t.dtype), patch))
         rotary = rotary_tables(x.shape[1], n_residues, self.config.width // self.config.heads, x_t.device)
-        real = given.exists.any(-1) | (given.sequence != UNKNOWN)
-        key_mask = None if bool(real.all()) else real[:, None].expand(-1, x.shape[1], -1).flatten(1)[:, None, None]
-        c = self.condition(self._conditions(t, given.interval).to(x.dtype)).unflatten(-1, (6, -1))  # (B, 6, D)
+        key_mask = given.residue_mask
+        if key_mask is not None:
+            key_mask = key_mask[:, None].expand(-1, x.shape[1], -1).flatten(1)[:, None, None]  # (B, 1, 1, S)
+        c = self.condition(self._conditions(t, given).to(x.dtype)).unflatten(-1, (6, -1))  # (B, 6, D)
         x = x.flatten(1, 2)  # (B, T / p * L, D)
         for block in self.blocks:
             x = block(x, c, rotary, key_mask)
@@ -190,9 +195,13 @@ class VelocityNetwork(nn.Module):
         velocity = self.token_out(modulate(x, shift, scale)).unflatten(1, (-1, n_residues))
         return _from_patches(velocity, patch, x_t.shape[1]) * given.exists.unsqueeze(1)
 
-    @staticmethod
-    def _conditions(t: Tensor, interval: Tensor) -> Tensor:
-        return torch.cat((sinusoidal_embedding(100 * t, 64), sinusoidal_embedding(20 * interval.log(), 64)), -1)
+    def _conditions(self, t: Tensor, given: Conditioning) -> Tensor:
+        told = [sinusoidal_embedding(100 * t, 64), sinusoidal_embedding(20 * given.interval.log(), 64)]
+        if self.config.tempered:
+            if given.temperature is None:
+                raise ValueError("this network is told the temperature; give Conditioning.temperature")
+            told.append(sinusoidal_embedding(20 * (given.temperature / 350).log(), 64))
+        return torch.cat(told, -1)
 
 
 def _to_patches(x: Tensor, patch: int) -> Tensor:

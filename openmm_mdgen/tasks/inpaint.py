@@ -55,6 +55,7 @@ class Inpaint(PeptideModel):
         interval: float = 10.0,
         *,
         reference: np.ndarray | None = None,
+        temperature: float | None = None,
     ) -> InpaintSampler:
         """A sampler over these atoms.
 
@@ -68,6 +69,8 @@ class Inpaint(PeptideModel):
             ps between frames.
         reference : ndarray (N, 3), optional
             Å; where the generated residues' bond lengths, angles and hydrogen positions are taken from.
+        temperature : float, optional
+            K, see `at`.
 
         Raises
         ------
@@ -78,7 +81,8 @@ class Inpaint(PeptideModel):
         peptide = Peptide.from_structure(structure)
         self.check(peptide, interval)
         free = free_residues(peptide, residues)
-        return InpaintSampler(self, peptide, free, interval, structure.positions if reference is None else reference)
+        reference = structure.positions if reference is None else reference
+        return InpaintSampler(self.at(temperature), peptide, free, interval, reference)
 
     def check(self, peptide: Peptide, interval: float) -> None:
         """Raise `MDGenError` where the model cannot inpaint, or the peptide or the interval is outside its range."""

@@ -40,12 +40,18 @@ class Interpolate(PeptideModel):
     longest: float = 3200.0
 
     def bind_paths(
-        self, structure: Structure, interval: float = 10.0, *, reference: np.ndarray | None = None
+        self,
+        structure: Structure,
+        interval: float = 10.0,
+        *,
+        reference: np.ndarray | None = None,
+        temperature: float | None = None,
     ) -> InterpolateSampler:
         """A sampler of paths over these atoms; arguments as in `Simulate.bind`."""
         peptide = Peptide.from_structure(structure)
         self.check(peptide, interval)
-        return InterpolateSampler(self, peptide, interval, structure.positions if reference is None else reference)
+        reference = structure.positions if reference is None else reference
+        return InterpolateSampler(self.at(temperature), peptide, interval, reference)
 
     def plan(self, n_frames: int, interval: float) -> list[int]:
         """By how much each pass is coarser than the one after it, the coarsest first; empty for one window.

@@ -41,12 +41,14 @@ class PeptideModel:
     name, content_hash : str
         Which weights these are.
     temperature : float
-        K, of the ensemble that the network learned.
+        K, of the ensemble that is sampled, see `at`.
     intervals : (float, float)
         ps between frames, smallest and largest trained.
     lengths : (int, int)
         Residues, fewest and most, caps left out.
     solver : SolverConfig
+    temperatures : (float, float) or None
+        K, lowest and highest that the network learned; None for ``temperature`` alone.
     """
 
     network: VelocityNetwork
@@ -57,6 +59,7 @@ class PeptideModel:
     intervals: tuple[float, float]
     lengths: tuple[int, int]
     solver: SolverConfig = field(default_factory=SolverConfig)
+    temperatures: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, model: PeptideModel, **changes: Any) -> Self:
@@ -91,12 +94,24 @@ class PeptideModel:
             name=self.name,
             tasks=self.tasks,
             content_hash=self.content_hash,
-            temperatures=None if self.temperature is None else (self.temperature, self.temperature),
+            temperatures=self.temperatures or (None if self.temperature is None else (self.temperature, self.temperature)),
             intervals=self.intervals,
             lengths=self.lengths,
             device=self.device,
             precision=self.precision,
         )
+    def at(self, temperature: float | None) -> Self:
+        """This task at another temperature in K; itself for None.
+
+        Raises
+        ------
+        MDGenError
+            If the network did not learn that temperature.
+        """
+        self.info.check_temperature(temperature)
+        if temperature is None or self.temperatures is None:
+            return self
+        return replace(self, temperature=float(temperature))
 
     def check(self, peptide: Peptide, interval: float) -> None:
         """Raise `MDGenError` where the peptide or the interval is outside the model's range."""
@@ -119,6 +134,8 @@ class PeptideModel:
         Given tokens come back as the network sees them fit: put the given values in their place. With a condition,
         `sampler.integrate_projected` is the solver, and all windows go through it together.
         """
+        if self.network.config.tempered:
+            told = told._replace(temperature=torch.full((len(seeds),), float(self.temperature or 0)))
         size = max(1, MAX_BATCH // (told.given.shape[1] * told.given.shape[2])) if condition is None else len(seeds)
         starts = range(0, len(seeds), size)
         pieces = [self._sample(told.part(slice(k, k + size)), seeds[k : k + size], condition) for k in starts]

@@ -47,18 +47,19 @@ class Simulate(PeptideModel):
         reference : ndarray (N, 3), optional
             Å; where bond lengths, angles and hydrogen positions are taken from, default ``structure.positions``.
         temperature : float, optional
-            K; only the one that the network learned.
+            K, see `at`.
 
         Raises
         ------
         MDGenError
-            If the structure is no single peptide, or its length, the interval or the temperature is outside what the
-            network learned.
+            If the structure is no single peptide, or its length, the interval or the temperature is outside what the network
+            learned.
         """
         peptide = Peptide.from_structure(structure)
         self.check(peptide, interval)
-        self.info.check_temperature(temperature)
-        return SimulatePropagator(self, peptide, interval, structure.positions if reference is None else reference)
+        return SimulatePropagator(
+            self.at(temperature), peptide, interval, structure.positions if reference is None else reference
+        )
 
 
 class SimulatePropagator:

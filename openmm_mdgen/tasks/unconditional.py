@@ -27,9 +27,11 @@ class Unconditional(PeptideModel):
 
     window: int = 64
 
-    def bind_sequence(self, structure: Structure, interval: float = 10.0) -> UnconditionalSampler:
+    def bind_sequence(
+        self, structure: Structure, interval: float = 10.0, *, temperature: float | None = None
+    ) -> UnconditionalSampler:
         """A sampler over these atoms, which give names, order, bond lengths, angles and hydrogens; no conformation."""
-        return UnconditionalSampler(self, structure, interval)
+        return UnconditionalSampler(self.at(temperature), structure, interval)
 
 
 class UnconditionalSampler:

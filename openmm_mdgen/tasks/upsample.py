@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -36,6 +36,10 @@ class Upsample:
     lengths : (int, int)
         Residues, fewest and most, caps left out.
     solver : SolverConfig
+    temperature : float
+        K, of the motion that is filled in where no other is asked for.
+    temperatures : (float, float) or None
+        K, lowest and highest that the network learned; None for ``temperature`` alone.
     """
 
     network: VelocityNetwork
@@ -46,6 +50,8 @@ class Upsample:
     intervals: tuple[float, float]
     lengths: tuple[int, int]
     solver: SolverConfig = field(default_factory=lambda: SolverConfig("midpoint", 5))
+    temperature: float = 350.0
+    temperatures: tuple[float, float] | None = None
 
     @property
     def info(self) -> ModelInfo:
@@ -55,6 +61,7 @@ class Upsample:
             name=self.name,
             tasks=("upsample",),
             content_hash=self.content_hash,
+            temperatures=self.temperatures or (self.temperature, self.temperature),
             intervals=self.intervals,
             spacings=self.spacings,
             lengths=self.lengths,
@@ -62,13 +69,23 @@ class Upsample:
             precision="bfloat16" if has_fast_bf16(device) else "float32",
         )
 
-    def bind_gaps(self, structure: Structure, spacing: float, interval: float) -> UpsampleFiller:
+    def bind_gaps(
+        self, structure: Structure, spacing: float, interval: float, *, temperature: float | None = None
+    ) -> UpsampleFiller:
         """A filler for these atoms, key frames ``spacing`` ps apart, frames every ``interval`` ps.
+
+        Parameters
+        ----------
+        structure : Structure
+        spacing, interval : float
+            ps.
+        temperature : float, optional
+            K, default the model's.
 
         Raises
         ------
         MDGenError
-            Where the structure, the spacing or the interval is outside what the network learned.
+            Where the structure, the spacing, the interval or the temperature is outside what the network learned.
         """
         peptide = Peptide.from_structure(structure)
         if not self.lengths[0] <= peptide.n_residues <= self.lengths[1]:
@@ -82,7 +99,9 @@ class Upsample:
                     f"{what} {value:g} ps is outside model {self.name!r}'s range {low:g} to {high:g} ps; "
                     "choose one inside it"
                 )
-        return UpsampleFiller(self, peptide, spacing, interval, structure.positions)
+        self.info.check_temperature(temperature)
+        kelvin = self.temperature if temperature is None or self.temperatures is None else float(temperature)
+        return UpsampleFiller(replace(self, temperature=kelvin), peptide, spacing, interval, structure.positions)
 
 
 class UpsampleFiller:
@@ -136,6 +155,7 @@ class UpsampleFiller:
             given=torch.ones(told.shape[:3], dtype=torch.bool),
             values=told,
             interval=torch.full((n_gaps,), self.interval),
+            temperature=torch.full((n_gaps,), self.task.temperature),
         )
         conditioning, colour = conditioning.to(device), self.colour.to(device)
         shape = (n_gaps, self.n_between, len(self.sequence), N_GAP_CHANNELS)

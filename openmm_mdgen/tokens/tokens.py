@@ -57,6 +57,11 @@ class Conditioning(NamedTuple):
         Where residues are given in every frame: how the given ones lie to each other, see `spans`.
     neighbours_told : Tensor (B, L) of bool or None
         Residues that are told what stands before and after them; None for all.
+    temperature : Tensor (B,) or None
+        K; read by networks that were trained at several temperatures.
+    residue_mask : Tensor (B, L) of bool or None
+        False for padding; None where nothing is padded, which is faster and is told here, since to look would make the
+        network wait for the device.
     """
 
     sequence: Tensor
@@ -66,6 +71,8 @@ class Conditioning(NamedTuple):
     interval: Tensor
     span: Tensor | None = None
     neighbours_told: Tensor | None = None
+    temperature: Tensor | None = None
+    residue_mask: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Conditioning:
         """The same on another device."""

@@ -6,10 +6,12 @@ says what lies where. Reading it needs neither OpenMM nor MDAnalysis.
 
 from __future__ import annotations
 
+import csv
 import json
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache as remember
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
 TOPOLOGIES = (".pdb", ".gro", ".psf", ".prmtop", ".parm7", ".top", ".tpr", ".pdbx", ".cif")
 TRAJECTORIES = (".xtc", ".dcd", ".trr", ".nc", ".ncdf", ".h5md", ".crd", ".trj", ".mdcrd")
-VERSION = 1
+VERSION = 2
+TEMPERATURES = "temperatures.csv"
 
 _Read = tuple[np.ndarray, tuple[str, ...], tuple[tuple[bool, ...], ...], float]  # values, residues, exists, ps
 
@@ -41,6 +44,7 @@ class Segment:
     interval: float  # ps
     start: int
     n_frames: int
+    temperature: float = 350.0  # K
 
     @property
     def n_residues(self) -> int:
@@ -66,7 +70,7 @@ class Cache:
         return self._data[segment.start : segment.start + segment.n_frames * n].reshape(segment.n_frames, n, -1)
 
 
-def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache:
+def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1, temperature: float | None = None) -> Cache:
     """Read every trajectory under ``folders`` and write a cache.
 
     A trajectory that cannot be read, or that is of no peptide, is left out with a `MDGenWarning`.
@@ -79,11 +83,13 @@ def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache
         Folder of the cache, made anew.
     stride : int
         Keep every stride-th frame.
+    temperature : float, optional
+        K, of trajectories that no ``temperatures.csv`` (columns trajectory, temperature_K) in their folder names.
 
     Raises
     ------
     MDGenError
-        When nothing can be read.
+        When nothing can be read, or the temperature of a trajectory is not known.
 
     Examples
     --------
@@ -93,13 +99,15 @@ def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache
     from tqdm import tqdm
 
     out.mkdir(parents=True, exist_ok=True)
-    segments, arrays, row, source = [], [], 0, _source(folders, stride)
-    for topology, trajectory in tqdm(list(_find(folders)), desc="reading MD", unit="file"):
+    segments, arrays, row, source = [], [], 0, _source(folders, stride, temperature)
+    found = list(_find(folders))
+    kelvin = [temperature_of(trajectory, temperature) for _, trajectory in found]  # all, before hours of reading
+    for (topology, trajectory), k in tqdm(list(zip(found, kelvin, strict=True)), desc="reading MD", unit="file"):
         read = _read(topology, trajectory, stride)
         if read is None:
             continue
         internal, residue_types, exists, interval = read
-        segments.append(Segment(str(trajectory), residue_types, exists, interval, row, len(internal)))
+        segments.append(Segment(str(trajectory), residue_types, exists, interval, row, len(internal), k))
         arrays.append(internal.reshape(-1, len(INTERNAL)))
         row += len(arrays[-1])
     if not segments:
@@ -114,7 +122,7 @@ def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache
     return Cache(out)
 
 
-def open_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache:
+def open_cache(folders: Sequence[Path], out: Path, *, stride: int = 1, temperature: float | None = None) -> Cache:
     """The cache in folder ``out``, built first where it is not there; arguments and errors as for `build_cache`.
 
     Raises
@@ -123,22 +131,26 @@ def open_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> Cache:
         Also where the cache that is there was built from something else.
     """
     if not (out / "index.json").exists():
-        return build_cache(folders, out, stride=stride)
-    check_source(out, folders, stride=stride)
+        return build_cache(folders, out, stride=stride, temperature=temperature)
+    check_source(out, folders, stride=stride, temperature=temperature)
     return Cache(out)
 
 
-def check_source(cache: Path, folders: Sequence[Path], *, stride: int = 1) -> None:
-    """Raise `MDGenError` where a cache was built from other folders, other files in them, or with another stride.
+def check_source(cache: Path, folders: Sequence[Path], *, stride: int = 1, temperature: float | None = None) -> None:
+    """Raise `MDGenError` where a cache was built from other folders or files, or with another stride or temperature.
 
     A cache that does not say what it was built from, as early ones, is taken as it is.
     """
     found = json.loads((cache / "index.json").read_text()).get("source")
-    if found is None or found == (wanted := _source(folders, stride)):
+    if found is None or found == (wanted := _source(folders, stride, temperature)):
         return
     remedy = "delete it to have it made anew, or name another folder with -o"
     if found["stride"] != stride:
         raise MDGenError(f"token cache {cache} was built with stride {found['stride']}, not {stride}; {remedy}")
+    if found["temperature"] != temperature:
+        raise MDGenError(
+            f"token cache {cache} was built with temperature {found['temperature']}, not {temperature}; {remedy}"
+        )
     if found["folders"] != wanted["folders"]:
         was, now = (", ".join(x["folders"]) for x in (found, wanted))
         raise MDGenError(f"token cache {cache} was built from {was}, not {now}; {remedy}")
@@ -148,13 +160,15 @@ def check_source(cache: Path, folders: Sequence[Path], *, stride: int = 1) -> No
     raise MDGenError(f"{path} {change} after token cache {cache} was built; {remedy}")
 
 
-def _source(folders: Sequence[Path], stride: int) -> dict[str, Any]:
+def _source(folders: Sequence[Path], stride: int, temperature: float | None) -> dict[str, Any]:
     """What a cache is built from: folders, stride, and size and time of change of every file that is read."""
     files = {path for topologies, trajectory in _find(folders) for path in (*topologies, trajectory)}
+    files |= {table for path in files if (table := path.parent / TEMPERATURES).exists()}
     stats = {str(path.resolve()): path.stat() for path in files}
     return {
         "folders": [str(folder.resolve()) for folder in folders],
         "stride": stride,
+        "temperature": temperature,
         "files": {path: [stat.st_size, stat.st_mtime_ns] for path, stat in sorted(stats.items())},
     }
 
@@ -166,6 +180,38 @@ def _find(folders: Sequence[Path]) -> Iterator[tuple[list[Path], Path]]:
         for path in sorted(folder.rglob("*")):
             if path.suffix.lower() in TRAJECTORIES:
                 yield sorted(p for p in path.parent.iterdir() if p.suffix.lower() in TOPOLOGIES), path
+
+
+def temperature_of(trajectory: Path, default: float | None) -> float:
+    """K, from the ``temperatures.csv`` beside a trajectory, else the default.
+
+    Raises
+    ------
+    MDGenError
+        When neither says it, or the table is damaged or names no sensible temperature.
+    """
+    table = trajectory.parent / TEMPERATURES
+    named = _temperatures(table) if table.exists() else {}
+    kelvin = named.get(trajectory.name, default)
+    if kelvin is None:
+        raise MDGenError(
+            f"the temperature of {trajectory} is not known; give --temperature for all, or a {TEMPERATURES} beside it "
+            "with the columns trajectory,temperature_K"
+        )
+    if not 0 < kelvin < 2000:
+        raise MDGenError(f"{trajectory} has a temperature of {kelvin:g} K; give one above 0 and below 2000 K")
+    return kelvin
+
+
+@remember
+def _temperatures(table: Path) -> dict[str, float]:
+    try:
+        with open(table, newline="") as handle:
+            return {row["trajectory"].strip(): float(row["temperature_K"]) for row in csv.DictReader(handle)}
+    except (KeyError, ValueError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise MDGenError(
+            f"{table} is no table of temperatures ({error}); it needs the columns trajectory,temperature_K"
+        ) from error
 
 
 def _read(topologies: list[Path], trajectory: Path, stride: int) -> _Read | None:

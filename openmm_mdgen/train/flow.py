@@ -23,13 +23,12 @@ def flow_loss(
     residues is not told its neighbours, so that less is learned of sequences by heart.
     """
     x_1, c = batch.tokens, batch.conditioning
-    x_0 = torch.randn(x_1.shape, generator=generator).to(x_1) * c.exists.unsqueeze(1)
+    x_0 = torch.randn(x_1.shape, generator=generator, device=generator.device).to(x_1) * c.exists.unsqueeze(1)
     t = draw_times(len(x_1), generator).to(x_1)
     path = sample_path(x_0, x_1, t)
     if forget:
-        c = c._replace(
-            neighbours_told=(torch.rand(c.sequence.shape, generator=generator) >= forget).to(c.sequence.device)
-        )
+        drawn = torch.rand(c.sequence.shape, generator=generator, device=generator.device)
+        c = c._replace(neighbours_told=(drawn >= forget).to(c.sequence.device))
     told = c if batch.colour is None else told_of_motion(c, path.x_t, batch.colour)
     error = network(path.x_t, t, told).float() - path.velocity
     if batch.colour is not None:
@@ -50,12 +49,15 @@ def slow_modes(error: Tensor) -> Tensor:
 
 
 def draw_times(n: int, generator: torch.Generator) -> Tensor:
-    """Flow times (n,): one in four uniform, the others logit-normal (Esser et al., ICML 2024).
+    """Flow times (n,), where the generator draws: one in four uniform, the others logit-normal (Esser et al., ICML 2024).
 
     The middle is where it is decided which well a torsion falls into; at the ends most of the loss cannot be lowered.
     """
-    uniform, normal = torch.rand(n, generator=generator), torch.randn(n, generator=generator)
-    return torch.where(torch.rand(n, generator=generator) < 0.25, uniform, normal.sigmoid())
+    device = generator.device
+    uniform = torch.rand(n, generator=generator, device=device)
+    normal = torch.randn(n, generator=generator, device=device)
+    which = torch.rand(n, generator=generator, device=device)
+    return torch.where(which < 0.25, uniform, normal.sigmoid())
 
 
 class TrainingLoss(nn.Module):
@@ -97,7 +99,7 @@ def build_optimizers(network: nn.Module, muon_rate: float, adamw_rate: float) ->
     return optimizers
 
 
-def rate_factor(step: int, n_steps: int, warmup: int, decay: float) -> float:
+def rate_factor(step: float, n_steps: int, warmup: int, decay: float) -> float:
     """Warm-up, constant, then linear to zero over the last ``decay`` of the run."""
     left = (n_steps - step) / max(1.0, decay * n_steps)
     return min(1.0, (step + 1) / warmup, max(0.0, left))

@@ -66,6 +66,7 @@ class Gaps:
         return Coverage(
             lengths=span(s.n_residues for s in segments),
             intervals=span(interval for _, interval, _ in self._pools),
+            temperatures=span(s.temperature for s in segments),
             spacings=span(spacing for spacing, _, _ in self._pools),
         )
 
@@ -118,7 +119,9 @@ class Gaps:
         return Batch(
             tokens=tokens,
             counts=exists.unsqueeze(1).expand(tokens.shape),
-            conditioning=gap_conditioning(sequence, exists, told, interval),
+            conditioning=gap_conditioning(
+                sequence, exists, told, interval, torch.tensor([pool[k][0].temperature for k in chosen])
+            ),
             colour=colour,
         )
 
@@ -128,10 +131,13 @@ class Gaps:
         return chain_colour(self.spectra, pair, sequence_to_indices(residue_types), torch.tensor(exists), interval)
 
 
-def gap_conditioning(sequence: Tensor, exists: Tensor, told: Tensor, interval: float) -> Conditioning:
+def gap_conditioning(
+    sequence: Tensor, exists: Tensor, told: Tensor, interval: float, temperature: Tensor
+) -> Conditioning:
     """Conditioning of gaps: everything is told of every frame."""
     given = torch.ones(told.shape[:3], dtype=torch.bool)
-    return Conditioning(sequence, exists, given, told, torch.full((len(told),), interval))
+    intervals = torch.full((len(told),), interval)
+    return Conditioning(sequence, exists, given, told, intervals, temperature=temperature)
 
 
 def _pools(cache: Cache, config: GapConfig) -> dict[tuple[float, float, int], list[tuple[Segment, int]]]:

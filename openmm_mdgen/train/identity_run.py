@@ -6,6 +6,8 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from openmm_mdgen.train.cache import open_cache
 from openmm_mdgen.train.identity import IdentityConfig, Recovery, fit_identities, measure_recovery
 from openmm_mdgen.weights.identities import FORMAT, save_identities
@@ -18,7 +20,7 @@ def train_design(
     out: Path,
     *,
     name: str = "model",
-    temperature: float = 350.0,
+    temperature: float | None = None,
     stride: int = 1,
     seed: int = 0,
 ) -> Path:
@@ -31,8 +33,10 @@ def train_design(
     out : Path
         Gets ``cache/``, ``model.safetensors`` and ``recovery.csv``: how well residues of peptides that were left out,
         and of those in ``validation``, are guessed.
-    name, temperature
-        Written into the weights; K, of the MD.
+    name : str
+        Written into the weights.
+    temperature : float, optional
+        K, see `build_cache`.
     stride : int
         Keep every stride-th frame of the data.
     seed : int
@@ -55,9 +59,14 @@ def train_design(
     """
     path = out / "model.safetensors"
     check_free(path, FORMAT)
-    cache = open_cache(data, out / "cache" / "train", stride=stride)
-    held_out = open_cache(validation, out / "cache" / "validation", stride=stride) if validation else None
-    model, recovered = fit_identities(cache, IdentityConfig(seed=seed), name=name, temperature=temperature)
+    cache = open_cache(data, out / "cache" / "train", stride=stride, temperature=temperature)
+    held_out = (
+        open_cache(validation, out / "cache" / "validation", stride=stride, temperature=temperature)
+        if validation
+        else None
+    )
+    kelvin = float(np.median([segment.temperature for segment in cache.segments]))
+    model, recovered = fit_identities(cache, IdentityConfig(seed=seed), name=name, temperature=kelvin)
     rows = [("left out", r) for r in recovered]
     if held_out is not None:
         rows += [("validation", r) for r in measure_recovery(model, held_out)]

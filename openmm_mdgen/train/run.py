@@ -6,13 +6,14 @@ import copy
 import csv
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
@@ -34,6 +35,7 @@ from openmm_mdgen.weights.checkpoint import FORMAT, Weights, load_weights, save_
 from openmm_mdgen.weights.tensor_file import check_free
 
 N_VALIDATION = 24
+VALIDATION_TOKENS = 8192  # of a batch at most, so that held-out losses of runs with other batches compare
 WARMUP = 100
 
 
@@ -45,6 +47,8 @@ class TrainConfig:
     ----------
     n_steps : int
         Optimizer steps in all.
+    minutes : float or None
+        Time after which the run ends, if the steps have not ended it; the rate falls in time for either.
     every : int
         Steps between checkpoints, validations and exports: what a killed run can lose.
     muon_rate, adamw_rate : float
@@ -57,13 +61,16 @@ class TrainConfig:
         Share of residues that are not told their neighbours, against learning sequences by heart.
     precision : str
         Lightning's name; 'auto' takes bf16 where the hardware has it.
-    temperature : float
-        K, of the MD; written into the weights.
+    temperature : float or None
+        K, of trajectories that no ``temperatures.csv`` names.
+    workers : int
+        Processes that draw batches beside the one that trains; 0 where it draws them itself.
     """
 
     network: VelocityConfig = field(default_factory=VelocityConfig)
     windows: WindowConfig | GapConfig = field(default_factory=WindowConfig)
     n_steps: int = 10_000
+    minutes: float | None = None
     every: int = 250
     muon_rate: float = 2e-3
     adamw_rate: float = 1e-3
@@ -75,7 +82,8 @@ class TrainConfig:
     accelerator: str = "auto"
     devices: str = "auto"
     n_nodes: int = 1
-    temperature: float = 350.0
+    temperature: float | None = None
+    workers: int = 0
     name: str = "model"
 
 
@@ -116,11 +124,15 @@ def train(
     """
     check_free(out / "model.safetensors", FORMAT)
     fabric = _fabric(config)
-    cache, held_out = _caches(fabric, data, validation, out / "cache", stride)
+    cache, held_out = _caches(fabric, data, validation, out / "cache", stride, config.temperature)
     start = load_weights(init) if init else None
     if start is not None:
         _check_task(start, config)
-        config = replace(config, network=replace(start.config, inpaints=_inpaints(start, config)))
+        shape = replace(start.config, inpaints=_inpaints(start, config), tempered=_tempered(start, cache))
+        start = with_temperature(start) if shape.tempered and not start.config.tempered else start
+        config = replace(config, network=shape)
+    else:
+        config = replace(config, network=replace(config.network, tempered=_tempered(None, cache)))
     tables = start.tables if start is not None else _measure(cache, config)
     fabric.seed_everything(config.seed, verbose=False)
     network = VelocityNetwork(config.network)
@@ -180,6 +192,21 @@ def _inpaints(start: Weights, config: TrainConfig) -> bool:
     return start.config.inpaints or wanted
 
 
+def _tempered(start: Weights | None, cache: Cache) -> bool:
+    """Whether the network is, or is to be, told the temperature: where data and weights together have several."""
+    known = {round(segment.temperature) for segment in cache.segments}
+    if start is not None:
+        known |= {round(k) for k in start.temperatures or (start.temperature,)}
+    return len(known) > 1 or (start is not None and start.config.tempered)
+
+
+def with_temperature(start: Weights) -> Weights:
+    """Weights of one temperature as those of a network that is told it, and does not heed it yet."""
+    first = start.state["condition.0.weight"]
+    state = start.state | {"condition.0.weight": torch.cat((first, first.new_zeros(len(first), 64)), 1)}
+    return replace(start, config=replace(start.config, tempered=True), state=state)
+
+
 def _measure(cache: Cache, config: TrainConfig) -> dict[str, Tensor]:
     if isinstance(config.windows, GapConfig):
         return asdict(measure_gap_spectra(cache, config.windows))
@@ -193,13 +220,18 @@ def _windows(cache: Cache, tables: dict[str, Tensor], config: TrainConfig) -> Wi
 
 
 def _caches(
-    fabric: Any, data: Sequence[Path], validation: Sequence[Path], folder: Path, stride: int
+    fabric: Any,
+    data: Sequence[Path],
+    validation: Sequence[Path],
+    folder: Path,
+    stride: int,
+    temperature: float | None,
 ) -> tuple[Cache, Cache]:
     wanted = {"train": data, "validation": validation}
     for name, folders in wanted.items():
         if not folders or not fabric.is_global_zero:
             continue
-        open_cache(folders, folder / name, stride=stride)
+        open_cache(folders, folder / name, stride=stride, temperature=temperature)
     fabric.barrier()
     cache = Cache(folder / "train")
     return cache, Cache(folder / "validation") if validation else cache
@@ -245,51 +277,70 @@ class _Run:
         """Steps until the end, with a checkpoint, a validation and an export every ``every`` steps."""
         from tqdm import tqdm
 
-        bar = tqdm(total=self.config.n_steps, initial=self.step, unit="step", disable=not self.fabric.is_global_zero)
-        losses, began = [], time.monotonic()
-        while self.step < self.config.n_steps:
-            losses.append(self._one_step(windows))
+        config, began = self.config, time.monotonic()
+        bar = tqdm(total=config.n_steps, initial=self.step, unit="step", disable=not self.fabric.is_global_zero)
+        losses: list[Tensor] = []
+        checks = [to_device(held_out.draw(12345, k), self.fabric.device) for k in range(N_VALIDATION)]
+        batches = draw_ahead(windows, self._numbers(), config.seed, config.workers)
+        while (progress := self._progress(time.monotonic() - began)) < 1:
+            losses.append(self._one_step(next(batches), progress))
             self.step += 1
             bar.update()
             if self.step % 20 == 0:
-                bar.set_postfix(loss=f"{sum(losses[-100:]) / len(losses[-100:]):.4f}")
-            if self.step % self.config.every == 0 or self.step == self.config.n_steps:
-                self.seconds, began = self.seconds + time.monotonic() - began, time.monotonic()
-                self.losses.append((self.step, sum(losses) / len(losses), self._validate(held_out), self.seconds))
+                bar.set_postfix(loss=f"{self._mean(losses[-100:]):.4f}")
+            elapsed = time.monotonic() - began
+            if self.step % config.every == 0 or self._progress(elapsed) >= 1:
+                self.seconds, began = self.seconds + elapsed, time.monotonic()
+                validation = self._validate(checks, held_out.channel_weight)
+                self.losses.append((self.step, self._mean(losses), validation, self.seconds))
                 losses = []
                 self._save(windows.coverage())
         bar.close()
 
-    def _one_step(self, windows: Windows | Gaps) -> float:
+    def _progress(self, elapsed: float) -> float:
+        """How much of the run is done, by steps or by time, whichever is further."""
+        config = self.config
+        by_time = (self.seconds + elapsed) / (60 * config.minutes) if config.minutes else 0.0
+        return max(self.step / config.n_steps, by_time)
+
+    def _numbers(self) -> Iterator[int]:
+        """Numbers of the batches that this process trains on."""
+        return (
+            step * self.fabric.world_size + self.fabric.global_rank for step in range(self.step, self.config.n_steps)
+        )
+
+    def _mean(self, losses: list[Tensor]) -> float:
+        """Mean of losses; the one place that waits for the device."""
+        value = float(torch.stack(losses).mean())
+        if value != value:
+            raise MDGenError(f"the loss is not a number at step {self.step}; lower --muon-rate and --adamw-rate")
+        return value
+
+    def _one_step(self, batch: Batch, progress: float) -> Tensor:
         config, fabric = self.config, self.fabric
-        batch = to_device(windows.draw(config.seed, self.step * fabric.world_size + fabric.global_rank), fabric.device)
-        generator = torch.Generator().manual_seed(
+        batch = to_device(batch, fabric.device)
+        generator = torch.Generator(fabric.device if fabric.device.type == "cuda" else "cpu").manual_seed(
             (config.seed << 40) + self.step * fabric.world_size + fabric.global_rank
         )
         loss = self.loss(lambda: (batch, generator))
-        value = float(loss.detach())
         fabric.backward(loss)
         fabric.clip_gradients(self.network, self.optimizers[0], max_norm=1.0)
-        set_rate(self.optimizers, rate_factor(self.step, config.n_steps, WARMUP, config.decay))
+        done = progress * config.n_steps
+        set_rate(self.optimizers, min(rate_factor(done, config.n_steps, 1, config.decay), (self.step + 1) / WARMUP))
         for optimizer in self.optimizers:
             optimizer.step()
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         update_average(self.average, self.network, self.step, config.ema)
-        if value != value:
-            raise MDGenError(f"the loss is not a number at step {self.step}; lower --muon-rate and --adamw-rate")
-        return value
+        return loss.detach()
 
     @torch.no_grad()
-    def _validate(self, held_out: Windows | Gaps) -> float:
+    def _validate(self, batches: list[Batch], channel_weight: Tensor) -> float:
         total = 0.0
-        for k in range(N_VALIDATION):
-            batch = to_device(held_out.draw(12345, k), self.fabric.device)
+        for k, batch in enumerate(batches):
             with self.fabric.autocast():
-                total += float(
-                    flow_loss(self.average, batch, torch.Generator().manual_seed(k), held_out.channel_weight)
-                )
-        return total / N_VALIDATION
+                total += float(flow_loss(self.average, batch, torch.Generator().manual_seed(k), channel_weight))
+        return total / len(batches)
 
     def _save(self, coverage: Coverage) -> None:
         temporary = self.out / "last.ckpt.tmp"
@@ -314,7 +365,7 @@ class _Run:
             tables=self.tables,
             task=_task(self.config),
             name=self.config.name,
-            temperature=self.config.temperature,
+            temperature=default_temperature(coverage.temperatures),
             **asdict(coverage if self.start is None else united(coverage, self.start)),
             training=self._about(),
         )
@@ -331,8 +382,39 @@ def united(coverage: Coverage, start: Weights) -> Coverage:
     return Coverage(
         lengths=span((*coverage.lengths, *start.lengths)),
         intervals=span((*coverage.intervals, *start.intervals)),
+        temperatures=span((*coverage.temperatures, *(start.temperatures or (start.temperature,)))),
         spacings=span(both) if (both := (*coverage.spacings, *start.spacings)) else (),
     )
+
+
+def default_temperature(temperatures: tuple[float, float]) -> float:
+    """K that is sampled where none is asked for: 350 where it was trained, else the nearest that was."""
+    low, high = temperatures
+    return min(max(350.0, low), high)
+
+
+def draw_ahead(windows: Windows | Gaps, numbers: Iterator[int], seed: int, workers: int) -> Iterator[Batch]:
+    """Batches by number, drawn by ``workers`` other processes ahead of their use, or here for none."""
+    if workers < 1:
+        return (windows.draw(seed, number) for number in numbers)
+    loader: DataLoader[Batch] = DataLoader(
+        _Draws(windows, seed),  # type: ignore[arg-type]
+        batch_size=None,
+        sampler=list(numbers),
+        num_workers=workers,
+        prefetch_factor=4,
+    )
+    return iter(loader)
+
+
+class _Draws:
+    """Batches by number, as a loader wants them."""
+
+    def __init__(self, windows: Windows | Gaps, seed: int) -> None:
+        self.windows, self.seed = windows, seed
+
+    def __getitem__(self, number: int) -> Batch:
+        return self.windows.draw(self.seed, number)
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

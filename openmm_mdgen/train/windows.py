@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -86,10 +86,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What a network trained on these data has seen, smallest and largest: residues (caps left out), ps, ps."""
+    """What a network trained on these data has seen, smallest and largest: residues (caps left out), ps, K, ps."""
 
     lengths: tuple[int, int]
     intervals: tuple[float, float]
+    temperatures: tuple[float, float]
     spacings: tuple[float, ...] = ()
 
 
@@ -127,7 +128,11 @@ class Windows:
     def coverage(self) -> Coverage:
         """What the data have of what is wanted."""
         segments = [segment for pool in self._pools.values() for segment, _ in pool]
-        return Coverage(span(s.n_residues for s in segments), span(interval for interval, _ in self._pools))
+        return Coverage(
+            span(s.n_residues for s in segments),
+            span(interval for interval, _ in self._pools),
+            span(s.temperature for s in segments),
+        )
 
     def draw(self, seed: int, step: int) -> Batch:
         """Batch number ``step`` of the run with this seed."""
@@ -141,7 +146,7 @@ class Windows:
         n_frames = min(self.config.n_frames, max(s.n_frames // k for s, k in pool))
         pool = [(s, k) for s, k in pool if s.n_frames // k >= n_frames]
         chosen = rng.integers(len(pool), size=max(1, self.config.n_tokens // (n_frames * n_residues)))
-        internal, sequences, exists = [], [], []
+        internal, sequences, exists, kelvin = [], [], [], []
         for index in chosen:
             segment, stride = pool[index]
             start = rng.integers(segment.n_frames - (n_frames - 1) * stride)
@@ -149,8 +154,11 @@ class Windows:
             internal.append(window[::-1] if rng.random() < self.config.reversed else window)
             sequences.append(sequence_to_indices(segment.residue_types))
             exists.append(torch.tensor(segment.exists))
-        values = torch.from_numpy(np.stack(internal))
-        return self._batch(values, torch.stack(sequences), torch.stack(exists), interval, rng)
+            kelvin.append(segment.temperature)
+        batch = self._batch(
+            torch.from_numpy(np.stack(internal)), torch.stack(sequences), torch.stack(exists), interval, rng
+        )
+        return replace(batch, conditioning=batch.conditioning._replace(temperature=torch.tensor(kelvin)))
 
     def _draw_interval(self, rng: np.random.Generator) -> float:
         present = {dt for dt, _ in self._pools}

@@ -16,6 +16,7 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.sidechains import TYPES
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.published.file import is_published, load_published
+from openmm_mdgen.tasks.model import SolverConfig
 from openmm_mdgen.tasks.protocols import Model, ModelLike, known_object
 from openmm_mdgen.tasks.simulate import Simulate
 from openmm_mdgen.tasks.upsample import Upsample
@@ -25,7 +26,7 @@ from openmm_mdgen.weights import identities as identity_file
 from openmm_mdgen.weights.tensor_file import bundled_path, read_tensors, write_tensors
 
 FORMAT = "openmm-mdgen velocity 1"
-_ABOUT = ("name", "task", "temperature", "intervals", "spacings", "lengths", "training")
+_ABOUT = ("name", "task", "temperature", "temperatures", "intervals", "spacings", "lengths", "solver", "training")
 ENTRY_POINTS = "openmm_mdgen.models"
 
 
@@ -42,13 +43,17 @@ class Weights:
     name : str
     task : {'simulate', 'upsample'}
     temperature : float
-        K, of the ensemble that the network learned.
+        K, of the ensemble that is sampled where no other is asked for.
+    temperatures : (float, float) or ()
+        K, lowest and highest that the network learned; empty for ``temperature`` alone.
     intervals : (float, float)
         ps, smallest and largest interval trained.
     spacings : (float, float) or ()
         ps, smallest and largest spacing of key frames, of an upsampling network.
     lengths : (int, int)
         Residues, fewest and most, caps left out.
+    solver : (str, int) or ()
+        Solver and steps that the network is to be used with; empty for the task's own.
     training : dict
         What the model card says of the run.
     content_hash : str
@@ -61,9 +66,11 @@ class Weights:
     name: str = "model"
     task: str = "simulate"
     temperature: float = 350.0
+    temperatures: tuple[float, ...] = ()
     intervals: tuple[float, float] = (1.0, 100.0)
     spacings: tuple[float, ...] = ()
     lengths: tuple[int, int] = (1, 8)
+    solver: tuple[Any, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
     content_hash: str = ""
 
@@ -221,6 +228,8 @@ def simulation(weights: Weights, device: str | None = None) -> Simulate:
         temperature=weights.temperature,
         intervals=weights.intervals,
         lengths=weights.lengths,
+        solver=SolverConfig(*weights.solver),
+        temperatures=(weights.temperatures[0], weights.temperatures[1]) if weights.temperatures else None,
     )
 
 
@@ -239,6 +248,9 @@ def upsampling(weights: Weights, device: str | None = None) -> Upsample:
         spacings=(weights.spacings[0], weights.spacings[1]),
         intervals=weights.intervals,
         lengths=weights.lengths,
+        solver=SolverConfig(*weights.solver),
+        temperature=weights.temperature,
+        temperatures=(weights.temperatures[0], weights.temperatures[1]) if weights.temperatures else None,
     )
 
 
