@@ -34,7 +34,7 @@ from openmm_mdgen.tasks.identity import (
 )
 from openmm_mdgen.tokens.spans import residue_frame
 from openmm_mdgen.tokens.tokens import sequence_to_indices
-from openmm_mdgen.train.cache import Cache, Segment
+from openmm_mdgen.train.cache import VERSION, Cache, Segment
 from openmm_mdgen.train.identity import IdentityConfig, fit_identities, measure_recovery
 from openmm_mdgen.train.identity_examples import usable_segments
 from openmm_mdgen.weights.checkpoint import load_task, read_weights

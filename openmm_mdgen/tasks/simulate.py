@@ -52,8 +52,7 @@ class Simulate(PeptideModel):
         Raises
         ------
         MDGenError
-            If the structure is no single peptide, or its length, the interval or the temperature is outside what the network
-            learned.
+            If the structure is no single peptide, or its length, interval or temperature is outside what the network learned.
         """
         peptide = Peptide.from_structure(structure)
         self.check(peptide, interval)

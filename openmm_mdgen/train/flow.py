@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from openmm_mdgen.flow.interpolant import sample_path
 from openmm_mdgen.tokens.gaps import told_of_motion
 from openmm_mdgen.tokens.noise_colour import sine_transform
+from openmm_mdgen.train.muon import Muon
 from openmm_mdgen.train.windows import Batch
 
 
@@ -49,7 +50,7 @@ def slow_modes(error: Tensor) -> Tensor:
 
 
 def draw_times(n: int, generator: torch.Generator) -> Tensor:
-    """Flow times (n,), where the generator draws: one in four uniform, the others logit-normal (Esser et al., ICML 2024).
+    """Flow times (n,): one in four uniform, others logit-normal (Esser et al., ICML 2024).
 
     The middle is where it is decided which well a torsion falls into; at the ends most of the loss cannot be lowered.
     """
@@ -84,15 +85,12 @@ class TrainingLoss(nn.Module):
 
 
 def build_optimizers(network: nn.Module, muon_rate: float, adamw_rate: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the blocks (AdamW before torch 2.9), AdamW for the rest; groups know their rate."""
+    """Muon for the matrices inside the blocks, AdamW for the rest; groups know their rate."""
     matrices = [p for p in network.get_submodule("blocks").parameters() if p.ndim == 2 and min(p.shape) > 6]
     inside = {id(p) for p in matrices}
     others = [p for p in network.parameters() if id(p) not in inside]
     optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.01)]
-    if hasattr(torch.optim, "Muon"):
-        optimizers.append(torch.optim.Muon(matrices, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"))
-    else:
-        optimizers.append(torch.optim.AdamW(matrices, betas=(0.9, 0.98), weight_decay=0.02))
+    optimizers.append(Muon(matrices, weight_decay=0.02))
     for optimizer, rate in zip(optimizers, (adamw_rate, muon_rate), strict=True):
         for group in optimizer.param_groups:
             group["peak"] = rate
@@ -116,5 +114,4 @@ def set_rate(optimizers: list[torch.optim.Optimizer], factor: float) -> None:
 def update_average(average: nn.Module, network: nn.Module, step: int, decay: float) -> None:
     """Move the average towards the network: with ``decay`` per step, faster at the start of a run."""
     weight = 1 - min(decay, (step + 1) / (step + 10))
-    for kept, new in zip(average.parameters(), network.parameters(), strict=True):
-        kept.lerp_(new, weight)
+    torch._foreach_lerp_(list(average.parameters()), [p.detach() for p in network.parameters()], weight)
