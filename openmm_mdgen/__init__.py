@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from openmm_mdgen.api.simulate import simulate as simulate
     from openmm_mdgen.evaluation.compare import evaluate as evaluate
     from openmm_mdgen.forcefield.build import build_peptide as build_peptide
-    from openmm_mdgen.many.simulate import simulate_many as simulate_many
     from openmm_mdgen.integrator import GenerativeIntegrator as GenerativeIntegrator
+    from openmm_mdgen.many.simulate import simulate_many as simulate_many
     from openmm_mdgen.trajectory.recipe import Recipe as Recipe
     from openmm_mdgen.trajectory.recipe_file import read_recipe as read_recipe
     from openmm_mdgen.trajectory.recipe_file import write_recipe as write_recipe

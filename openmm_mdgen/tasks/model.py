@@ -90,16 +90,19 @@ class PeptideModel:
     @property
     def info(self) -> ModelInfo:
         """What the weights can do, and of what they are."""
+        one = None if self.temperature is None else (self.temperature, self.temperature)
         return ModelInfo(
             name=self.name,
             tasks=self.tasks,
             content_hash=self.content_hash,
-            temperatures=self.temperatures or (None if self.temperature is None else (self.temperature, self.temperature)),
+            temperatures=self.temperatures
+            or (None if self.temperature is None else (self.temperature, self.temperature)),
             intervals=self.intervals,
             lengths=self.lengths,
             device=self.device,
             precision=self.precision,
         )
+
     def at(self, temperature: float | None) -> Self:
         """This task at another temperature in K; itself for None.
 

@@ -52,7 +52,7 @@ class Simulate(PeptideModel):
         Raises
         ------
         MDGenError
-            If the structure is no single peptide, or its length, interval or temperature is outside what the network learned.
+            If the structure is no single peptide, or length, interval or temperature is outside what was learned.
         """
         peptide = Peptide.from_structure(structure)
         self.check(peptide, interval)
