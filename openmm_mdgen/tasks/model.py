@@ -95,8 +95,7 @@ class PeptideModel:
             name=self.name,
             tasks=self.tasks,
             content_hash=self.content_hash,
-            temperatures=self.temperatures
-            or (None if self.temperature is None else (self.temperature, self.temperature)),
+            temperatures=self.temperatures or one,
             intervals=self.intervals,
             lengths=self.lengths,
             device=self.device,
