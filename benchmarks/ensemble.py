@@ -88,8 +88,9 @@ def torsion_rows(pair: Pair, angles: list[np.ndarray], md: list[np.ndarray], poo
     first, second = md[: pair.half], md[pair.half :]
     torsions = pair.topology.torsions
     tica = fit_tica(second, round(LAG / pair.dt), pair.dt)
-    scores = score_ensemble(second, angles, torsions, tica).figures()
-    floor = score_ensemble(second, first, torsions, tica, n_bootstrap=0).figures()
+    slow = tica.project(second)
+    scores = score_ensemble(second, angles, torsions, (slow, tica.project(angles))).figures()
+    floor = score_ensemble(second, first, torsions, (slow, tica.project(first)), n_bootstrap=0).figures()
     rows: dict[str, Any] = {
         k: {"value": s.value, "low": s.low, "high": s.high, "floor": floor[k].value} for k, s in scores.items()
     }

@@ -27,9 +27,10 @@ from openmm import app
 from pooled import pooled_for, pooled_histograms, read_peptide
 from speed import COMMAND, fastest_md
 
+from openmm_mdgen.evaluation.baseline import Baseline, fit_baseline
 from openmm_mdgen.evaluation.controls import prefix
 from openmm_mdgen.evaluation.distances import histograms, jsd
-from openmm_mdgen.evaluation.scores import Scores, Yardstick, fit_yardstick, score
+from openmm_mdgen.evaluation.scores import score
 from openmm_mdgen.evaluation.torsions import torsion_angles
 from openmm_mdgen.forcefield.build import build_system
 
@@ -75,18 +76,19 @@ def generate(structure: Path, model: str, folder: Path) -> float:
     return seconds
 
 
-def figures_of(scores: Scores) -> dict[str, float]:
-    """Scores by the metrics' published names."""
+def figures_of(baseline: Baseline, angles: list[np.ndarray]) -> dict[str, float]:
+    """Scores of trajectories by the metrics' published names."""
+    scores = score(baseline, baseline.motion(angles, INTERVAL), 0)
     e = scores.ensemble
     values = (e.backbone, e.side_chains, e.all_torsions, e.tica_0, e.tica_01, scores.states, scores.flux)
     return {name: value.value for name, value in zip(METRICS, values, strict=True)}
 
 
-def pooled_row(yardstick: Yardstick, pooled: dict[str, np.ndarray]) -> Row:
+def pooled_row(baseline: Baseline, pooled: dict[str, np.ndarray]) -> Row:
     """The no-dynamics baseline: torsions of the same residue types, pooled from `train`."""
-    single, _ = pooled_for(yardstick.torsions, pooled)
-    values = jsd(histograms(yardstick.angles).sum(0), single)
-    columns = (yardstick.backbone, ~yardstick.backbone, np.ones(len(values), bool))
+    single, _ = pooled_for(baseline.torsions, pooled)
+    values = jsd(histograms(baseline.own.angles).sum(0), single)
+    columns = (baseline.backbone, ~baseline.backbone, np.ones(len(values), bool))
     figures = {n: float(values[c].mean()) for n, c in zip(METRICS[:3], columns, strict=True) if c.any()}
     return Row("no dynamics, pooled from train", figures, float("nan"))
 
@@ -99,21 +101,27 @@ def rows_of(
     angles = [torsion_angles(x, topology.torsions) for x in frames]
     half, ns = len(angles) // 2, INTERVAL / 1000
     first, second = angles[:half], angles[half:]
-    yardstick = fit_yardstick(second, topology.torsions, INTERVAL, LAG)
+    baseline = fit_baseline(second, topology.torsions, INTERVAL, LAG)
     pdb = app.PDBFile(str(data / "allatom.pdb"))
     _, speed = fastest_md(pdb, build_system(pdb.topology, hydrogen_mass=3.0), md_seconds)
     total = sum(len(a) for a in first)
     rows = [
-        Row(f"MD, {half} replicas", figures_of(score(yardstick, first, INTERVAL, 0)), total * ns / speed),
-        pooled_row(yardstick, pooled),
+        Row(f"MD, {half} replicas", figures_of(baseline, first), total * ns / speed),
+        pooled_row(baseline, pooled),
     ]
     for model in models:
         folder = cache / model / data.name
         seconds = generate(data / "allatom.pdb", model, folder)
         made = [torsion_angles(x, topology.torsions) for x in load_pair(data, folder, 0).generated]
-        rows.append(Row(f"`{model}`", figures_of(score(yardstick, made, INTERVAL, 0)), seconds))
+        rows.append(Row(f"`{model}`", figures_of(baseline, made), seconds))
         short = prefix(first, min(1.0, max(3 / total, seconds * speed / (total * ns))))
-        rows.append(Row(f"MD in the wall time of `{model}`", figures_of(score(yardstick, short, INTERVAL, 0)), seconds))
+        rows.append(
+            Row(
+                f"MD in the wall time of `{model}`",
+                figures_of(baseline, short),
+                seconds,
+            )
+        )
     return rows
 
 

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.evaluation.baseline import Baseline, fit_baseline, lag_frames, require_frames
 from openmm_mdgen.evaluation.chains import ChainScores, score_chains, superposed
 from openmm_mdgen.evaluation.controls import score_controls
+from openmm_mdgen.evaluation.dynamics import shuffled
 from openmm_mdgen.evaluation.energies import energies
 from openmm_mdgen.evaluation.evaluation import Evaluation
 from openmm_mdgen.evaluation.markov import transition_counts, transition_matrix
 from openmm_mdgen.evaluation.paths import PathScores, score_paths
 from openmm_mdgen.evaluation.results import EnergyPair, Results, View
 from openmm_mdgen.evaluation.sample import SHOWN_FRAMES, Sample, Source, open_sources, read_sample, reference_topology
-from openmm_mdgen.evaluation.scores import Yardstick, fit_yardstick, lag_frames, require_frames, score
+from openmm_mdgen.evaluation.scores import score
 from openmm_mdgen.evaluation.sections import (
     decorrelation,
     settings,
@@ -121,29 +123,27 @@ def evaluate(
     first = read_sample(groups, layout)
     second = _read(generated, generated_topology or topology, select, "generated", layout, discard)
     lag = max(lag, first.dt, second.dt)
-    yardstick = fit_yardstick(first.angles, layout.torsions, first.dt, lag, n_clusters, n_states, seed)
+    baseline = fit_baseline(first.angles, layout.torsions, first.dt, lag, n_clusters, n_states, seed)
     require_frames(second.angles, lag_frames(lag, second.dt), second.dt, "generated")
     repeat = None if replicate is None else _read(replicate, topology, select, "replicate", layout, 0.0)
-    scores = score(yardstick, second.angles, second.dt, n_bootstrap)
-    controls = score_controls(
-        yardstick, second.angles, second.dt, None if repeat is None else (repeat.angles, repeat.dt)
-    )
+    motion, mixed = (baseline.motion(angles, second.dt) for angles in (second.angles, shuffled(second.angles)))
+    controls = score_controls(baseline, mixed, None if repeat is None else (repeat.angles, repeat.dt))
     energy, energy_notes = _energies(first, second, n_energies, round(discard / second.dt))
     result = Evaluation(
-        settings=settings(first, second, repeat, yardstick, layout, n_bootstrap, discard),
-        scores=scores,
+        settings=settings(first, second, repeat, baseline, layout, n_bootstrap, discard),
+        scores=score(baseline, motion, n_bootstrap),
         controls=controls,
-        torsions=torsion_histograms(yardstick, second.angles),
-        surface=surface(yardstick, second.angles),
-        decorrelation=decorrelation(yardstick, second.angles, second.dt),
-        states=states(yardstick, second.angles, second.dt),
+        torsions=torsion_histograms(baseline, motion),
+        surface=surface(baseline, motion),
+        decorrelation=decorrelation(baseline, motion, mixed),
+        states=states(baseline, motion),
         structure=structure(first.checks, second.checks),
         chain=_chain(first, second, layout),
         energies=energy,
-        paths=_paths(paths, generated_topology or topology, select, layout, yardstick),
+        paths=_paths(paths, generated_topology or topology, select, layout, baseline),
         recovery=_recovery(designed, layout),
-        decorrelation_time=slowest(yardstick, scores, first, second, wall_seconds),
-        notes=(*_notes(layout, yardstick, repeat), *energy_notes),
+        decorrelation_time=slowest(baseline, motion, first, second, wall_seconds),
+        notes=(*_notes(layout, baseline, repeat, n_states), *energy_notes),
         view=_view(first, second, layout) if view else None,
     )
     result.verdicts.update(_verdicts(result))
@@ -183,20 +183,20 @@ def _paths(
     topology: str | Path | None,
     select: str,
     layout: Topology,
-    yardstick: Yardstick,
+    baseline: Baseline,
 ) -> PathScores | None:
     """Transition paths, thinned to the lag of the states."""
     if sources is None:
         return None
     sample = _read(sources, topology, select, "path", layout, 0.0)
-    model, stride = yardstick.states, lag_frames(yardstick.lag, sample.dt)
-    assigned = [a[::stride] for a in model.assign(yardstick.tica.project(sample.angles))]
+    model, stride = baseline.states, lag_frames(baseline.lag, sample.dt)
+    assigned = [a[::stride] for a in baseline.assign(sample.angles)]
     if min(len(a) for a in assigned) < 3:
         raise MDGenError(
-            f"paths of {min(len(a) for a in sample.angles)} frames are too short at a lag of {yardstick.lag:g} ps; "
+            f"paths of {min(len(a) for a in sample.angles)} frames are too short at a lag of {baseline.lag:g} ps; "
             f"at least {2 * stride + 1} frames are needed, or choose a shorter lag"
         )
-    counts = transition_counts(yardstick.assigned, model.n_states, model.lag).sum(0)
+    counts = transition_counts(baseline.own.assigned, model.n_states, model.lag).sum(0)
     return score_paths(assigned, transition_matrix(counts))
 
 
@@ -207,7 +207,7 @@ def _recovery(designed: Sequence[str] | None, layout: Topology) -> Recovery | No
     return sequence_recovery(designed, "".join(_ONE_LETTER[n] for n in names if n in _ONE_LETTER))
 
 
-def _notes(layout: Topology, yardstick: Yardstick, repeat: Sample | None) -> tuple[str, ...]:
+def _notes(layout: Topology, baseline: Baseline, repeat: Sample | None, n_states: int) -> tuple[str, ...]:
     notes = []
     if all(t.backbone for t in layout.torsions):
         notes.append("The molecule has no chi angle (alanine, glycine), so there are no side-chain scores.")
@@ -215,13 +215,13 @@ def _notes(layout: Topology, yardstick: Yardstick, repeat: Sample | None) -> tup
         notes.append("The molecule has no phi and no psi, so there are no backbone scores.")
     if repeat is None:
         notes.append("Prefixes are of the reference itself and share its frames, which flatters them.")
-    n_frames, n_features = sum(len(a) for a in yardstick.angles), 2 * len(yardstick.torsions)
+    n_frames, n_features = baseline.own.n_frames, 2 * len(baseline.torsions)
     if n_frames < _FRAMES_PER_FEATURE * n_features:
         notes.append(
             f"The reference has {n_frames} frames for {n_features} features: slow components and states are overfitted."
         )
-    if yardstick.states.n_states < 10:
-        notes.append(f"{yardstick.states.n_states} metastable states were found, fewer than the usual 10.")
+    if baseline.states.n_states < n_states:
+        notes.append(f"{baseline.states.n_states} metastable states were found, fewer than the {n_states} looked for.")
     return tuple(notes)
 
 

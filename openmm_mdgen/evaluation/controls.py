@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from openmm_mdgen.evaluation.dynamics import shuffled
-from openmm_mdgen.evaluation.scores import Scores, Yardstick, score
+from openmm_mdgen.evaluation.baseline import Baseline, Motion
+from openmm_mdgen.evaluation.scores import Scores, score
 
 FRACTIONS = (2, 5, 10, 100)
 SHUFFLED = "generated, shuffled in time"
@@ -15,30 +15,29 @@ REPLICATE = "replicate of the reference"
 
 
 def score_controls(
-    yardstick: Yardstick,
-    generated: list[np.ndarray],
-    dt: float,
+    baseline: Baseline,
+    mixed: Motion,
     replicate: tuple[list[np.ndarray], float] | None,
 ) -> dict[str, Scores]:
     """Scores of every control by name.
 
     Parameters
     ----------
-    generated : list of (T, K) ndarray
-        Radians, `dt` ps between frames.
+    mixed : Motion
+        The generated trajectories, shuffled in time.
     replicate : (angles, dt), optional
         Another simulation of the reference. Without it prefixes are of the reference itself, whose frames they share.
     """
-    rows = {SHUFFLED: score(yardstick, shuffled(generated), dt, 0)}
+    rows = {SHUFFLED: score(baseline, mixed, 0)}
     if replicate is not None:
-        rows[REPLICATE] = score(yardstick, *replicate, 0)
+        rows[REPLICATE] = score(baseline, baseline.motion(*replicate), 0)
     source, step, name = (
-        (yardstick.angles, yardstick.dt, "reference") if replicate is None else (*replicate, "replicate")
+        (baseline.own.angles, baseline.own.dt, "reference") if replicate is None else (*replicate, "replicate")
     )
     for part in FRACTIONS:
         units = prefix(source, 1 / part)
         if max(len(u) for u in units) > 2:
-            rows[f"1/{part} of the {name}"] = score(yardstick, units, step, 0)
+            rows[f"1/{part} of the {name}"] = score(baseline, baseline.motion(units, step), 0)
     return rows
 
 

@@ -18,7 +18,6 @@ from openmm_mdgen.evaluation.distances import (
     resample,
     span_of,
 )
-from openmm_mdgen.evaluation.tica import Tica
 from openmm_mdgen.evaluation.torsions import Torsion, backbone_pairs
 
 _UNDEFINED = Estimate(float("nan"))
@@ -49,7 +48,7 @@ def score_ensemble(
     reference: Sequence[np.ndarray],
     generated: Sequence[np.ndarray],
     torsions: Sequence[Torsion],
-    tica: Tica | None = None,
+    slow: tuple[list[np.ndarray], list[np.ndarray]] | None = None,
     n_bootstrap: int = 200,
 ) -> EnsembleScores:
     """Compare torsion ensembles.
@@ -59,14 +58,15 @@ def score_ensemble(
     reference, generated : sequence of (T, K) ndarray
         Replicas, radians; a single one is cut into blocks for the bootstrap.
     torsions : sequence of Torsion, length K
-    tica : Tica, optional
-        Fitted to the reference; without it the TICA scores are NaN.
+    slow : two lists of (T, D) ndarray, optional
+        The reference's slow components of both; without them the TICA scores are NaN.
     n_bootstrap : int
         Resamples for the intervals; 0 for none.
 
     Examples
     --------
-    >>> scores = score_ensemble(md, generated, topology.torsions, fit_tica(md, lag=10, dt=10.0))
+    >>> tica = fit_tica(md, lag=10, dt=10.0)
+    >>> scores = score_ensemble(md, generated, topology.torsions, (tica.project(md), tica.project(generated)))
     >>> scores.backbone.value
     """
     a, b = blocks(reference), blocks(generated)
@@ -78,24 +78,24 @@ def score_ensemble(
     def mean(columns: np.ndarray) -> Estimate:
         return _estimate(p[:, columns], q[:, columns], n_bootstrap)
 
-    slow = _slow_scores(a, b, tica, n_bootstrap) if tica is not None else (_UNDEFINED, _UNDEFINED)
+    tica_0, tica_01 = (_UNDEFINED, _UNDEFINED) if slow is None else _slow_scores(*slow, n_bootstrap)
     single = jsd(p.sum(0), q.sum(0)) if len(torsions) else np.zeros(0)
     return EnsembleScores(
         backbone=mean(backbone),
         side_chains=mean(~backbone),
         all_torsions=mean(everything),
         joint=_estimate(joint_histograms(a, pairs), joint_histograms(b, pairs), n_bootstrap),
-        tica_0=slow[0],
-        tica_01=slow[1],
+        tica_0=tica_0,
+        tica_01=tica_01,
         torsions={t.label: float(v) for t, v in zip(torsions, single, strict=True)},
     )
 
 
 def _slow_scores(
-    reference: Sequence[np.ndarray], generated: Sequence[np.ndarray], tica: Tica, n_bootstrap: int
+    reference: Sequence[np.ndarray], generated: Sequence[np.ndarray], n_bootstrap: int
 ) -> tuple[Estimate, Estimate]:
     """Distances on TICA-0 (100 bins) and TICA-0,1 (50 x 50) over the range that both cover."""
-    a, b = tica.project(reference, 2), tica.project(generated, 2)
+    a, b = ([x[:, :2] for x in blocks(units)] for units in (reference, generated))
     span = span_of(a, b)
     first = [histograms([x[:, :1] for x in units], BINS, span[0]) for units in (a, b)]
     if len(span) < 2:

@@ -7,14 +7,9 @@ from typing import Any
 import numpy as np
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.evaluation.baseline import Baseline, Motion, lag_frames
 from openmm_mdgen.evaluation.distances import BINS, BINS_2D, histograms, joint_histograms, span_of
-from openmm_mdgen.evaluation.dynamics import (
-    at_lag,
-    autocorrelation,
-    dynamical_content,
-    relaxation_times,
-    shuffled,
-)
+from openmm_mdgen.evaluation.dynamics import at_lag, dynamical_content
 from openmm_mdgen.evaluation.markov import fluxes, populations, transition_counts
 from openmm_mdgen.evaluation.results import (
     Decorrelation,
@@ -27,7 +22,6 @@ from openmm_mdgen.evaluation.results import (
     TorsionHistograms,
 )
 from openmm_mdgen.evaluation.sample import Sample
-from openmm_mdgen.evaluation.scores import Scores, Yardstick, lag_frames, reach, tica_0_time
 from openmm_mdgen.evaluation.structure import BOND_TOLERANCE, CLASH, PLANE_TOLERANCE, StructureFrames
 from openmm_mdgen.evaluation.topology import Topology
 
@@ -40,7 +34,7 @@ def settings(
     first: Sample,
     second: Sample,
     repeat: Sample | None,
-    yardstick: Yardstick,
+    baseline: Baseline,
     layout: Topology,
     n_bootstrap: int,
     discard: float,
@@ -61,9 +55,9 @@ def settings(
     return rows | {
         "distance": f"Jensen-Shannon, square root, natural logarithm, {BINS} bins, {BINS_2D} x {BINS_2D} for pairs",
         "torsions": "phi, psi, chi1-4; TICA on their sines and cosines, kinetic map, fitted to the reference",
-        "lag": f"{yardstick.states.lag * yardstick.dt:g} ps",
-        "clusters": f"{len(yardstick.states.centres)} (k-means, connected ones)",
-        "metastable states": f"{yardstick.states.n_states} (PCCA)",
+        "lag": f"{baseline.states.lag * baseline.own.dt:g} ps",
+        "clusters": f"{len(baseline.states.centres)} (k-means, connected ones)",
+        "metastable states": f"{baseline.states.n_states} (PCCA)",
         "fluxes": "share of transitions from state to state at the lag, counted in each side's own trajectory",
         "relaxation time": "normalised autocorrelation falls to 1/e",
         "intervals": f"95 %, {n_bootstrap} bootstrap resamples of replicas (of 10 blocks of a single trajectory), "
@@ -76,20 +70,20 @@ def settings(
     }
 
 
-def torsion_histograms(yardstick: Yardstick, generated: list[np.ndarray]) -> TorsionHistograms:
+def torsion_histograms(baseline: Baseline, motion: Motion) -> TorsionHistograms:
     """Densities of every torsion, both sides."""
     edges = np.linspace(-np.pi, np.pi, BINS + 1)
-    p, q = (_density(histograms(a).sum(0), edges) for a in (yardstick.angles, generated))
-    return TorsionHistograms(tuple(t.label for t in yardstick.torsions), edges, p, q)
+    p, q = (_density(histograms(x.angles).sum(0), edges) for x in (baseline.own, motion))
+    return TorsionHistograms(tuple(t.label for t in baseline.torsions), edges, p, q)
 
 
 def _density(counts: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return counts / np.maximum(counts.sum(-1, keepdims=True), 1) / np.diff(edges)
 
 
-def surface(yardstick: Yardstick, generated: list[np.ndarray]) -> Surface | None:
+def surface(baseline: Baseline, motion: Motion) -> Surface | None:
     """Counts on the two slowest components; None where there is only one."""
-    a, b = yardstick.tica.project(yardstick.angles, 2), yardstick.tica.project(generated, 2)
+    a, b = ([components[:, :2] for components in x.slow] for x in (baseline.own, motion))
     if a[0].shape[1] < 2:
         return None
     span = span_of(a, b)
@@ -97,27 +91,28 @@ def surface(yardstick: Yardstick, generated: list[np.ndarray]) -> Surface | None
     return Surface(np.array([np.linspace(*s, BINS_2D + 1) for s in span]), counts[0], counts[1])
 
 
-def decorrelation(yardstick: Yardstick, generated: list[np.ndarray], dt: float) -> Decorrelation:
+def decorrelation(baseline: Baseline, motion: Motion, mixed: Motion) -> Decorrelation:
     """Autocorrelation at lags evenly spaced in their logarithm, up to half of the shorter side's length."""
-    own = autocorrelation(generated, reach(generated))
-    mixed = autocorrelation(shuffled(generated), reach(generated))
-    short = max(yardstick.dt, dt)
-    longest = max(min((len(yardstick.curves) - 1) * yardstick.dt, (len(own) - 1) * dt) / 2, short)
+    sides = baseline.own, motion, mixed
+    short = max(side.dt for side in sides)
+    longest = max(min((len(side.curves) - 1) * side.dt for side in sides) / 2, short)
     lags, few = _lags(short, longest, _LAGS), _lags(short, longest / 5, _CONTENT_LAGS)
 
-    def at(times: np.ndarray, curves: np.ndarray, step: float) -> np.ndarray:
-        return np.array([at_lag(curves, step, x) for x in times])
+    def at(times: np.ndarray, side: Motion) -> np.ndarray:
+        return np.array([at_lag(side.curves, side.dt, x) for x in times])
 
+    curves = [at(lags, side) for side in sides]
+    contents = [dynamical_content(at(few, side), few) for side in sides[:2]]
     return Decorrelation(
         lags=lags,
-        reference=at(lags, yardstick.curves, yardstick.dt),
-        generated=at(lags, own, dt),
-        shuffled=at(lags, mixed, dt),
-        relaxation_reference=relaxation_times(yardstick.curves, yardstick.dt),
-        relaxation_generated=relaxation_times(own, dt),
+        reference=curves[0],
+        generated=curves[1],
+        shuffled=curves[2],
+        relaxation_reference=baseline.own.relaxation,
+        relaxation_generated=motion.relaxation,
         content_times=np.sqrt(few[1:] * few[:-1]),
-        content_reference=dynamical_content(at(few, yardstick.curves, yardstick.dt), few),
-        content_generated=dynamical_content(at(few, own, dt), few),
+        content_reference=contents[0],
+        content_generated=contents[1],
     )
 
 
@@ -126,14 +121,13 @@ def _lags(short: float, longest: float, n: int) -> np.ndarray:
     return np.unique(np.round(np.geomspace(short, max(longest, short), n) / short)) * short
 
 
-def states(yardstick: Yardstick, generated: list[np.ndarray], dt: float) -> States:
+def states(baseline: Baseline, motion: Motion) -> States:
     """Populations and fluxes of both sides."""
-    model = yardstick.states
-    assigned = model.assign(yardstick.tica.project(generated))
-    p, q = (populations(a, model.n_states).sum(0) for a in (yardstick.assigned, assigned))
+    model, own = baseline.states, baseline.own
+    p, q = (populations(x.assigned, model.n_states).sum(0) for x in (own, motion))
     counts = [
-        transition_counts(a, model.n_states, lag).sum(0)
-        for a, lag in ((yardstick.assigned, model.lag), (assigned, lag_frames(yardstick.lag, dt)))
+        transition_counts(x.assigned, model.n_states, lag).sum(0)
+        for x, lag in ((own, model.lag), (motion, lag_frames(baseline.lag, motion.dt)))
     ]
     return States(
         populations_reference=p / p.sum(),
@@ -146,10 +140,10 @@ def states(yardstick: Yardstick, generated: list[np.ndarray], dt: float) -> Stat
 
 
 def slowest(
-    yardstick: Yardstick, scores: Scores, first: Sample, second: Sample, wall_seconds: tuple[float, float] | None
+    baseline: Baseline, motion: Motion, first: Sample, second: Sample, wall_seconds: tuple[float, float] | None
 ) -> Slowest:
     """How long the slowest component takes to relax, in simulated and in wall time."""
-    times = tica_0_time(yardstick.tica, yardstick.angles, yardstick.dt), scores.tica_0_time
+    times = baseline.own.tica_0_time, motion.tica_0_time
     if wall_seconds is None:
         return Slowest(*times, *[float("nan")] * 3)
     if min(wall_seconds) <= 0:
