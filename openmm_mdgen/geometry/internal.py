@@ -111,6 +111,10 @@ class InternalCoordinates:
     ----------
     exists : Tensor (L, 16) of bool
         Which of `INTERNAL` each residue has.
+    backbone : list of int
+        N, CA and C along the chain.
+    chain_slots : list of tuple
+        Per backbone atom after the first: which length, angle and torsion place it, as (residue, number) or None.
     hydrogens : dict of int to int
         As given.
     carbons : frozenset of int
@@ -145,7 +149,7 @@ class InternalCoordinates:
         self.exists = torch.zeros(len(self.residue_types), len(INTERNAL), dtype=torch.bool)
         for slot in (*self._quads, *self._pairs, *self._triples):
             self.exists[slot] = True
-        self._chain = self._chain_slots()
+        self.chain_slots = self._chain_slots()
         self.bonds = self._heavy_bonds()
         placements = self._side_chain_placements()
         placements += self._hydrogen_placements(hydrogens)
@@ -345,6 +349,16 @@ class InternalCoordinates:
         values = internal.flatten(1).T.contiguous()  # (L * 16, F)
         x = internal.new_full((self.n_atoms, internal.shape[0], 3), math.nan)
         self._decode_backbone(x, values)
+        return self._decode_rest(x, values, geometry)
+
+    def decode_around(self, backbone: Tensor, internal: Tensor, geometry: Geometry) -> Tensor:
+        """As `decode`, about a backbone (F, n, 3) in Å that is there already, in the order of ``backbone``."""
+        x = internal.new_full((self.n_atoms, internal.shape[0], 3), math.nan)
+        x[self.backbone] = backbone.transpose(0, 1)
+        return self._decode_rest(x, internal.flatten(1).T.contiguous(), geometry)
+
+    def _decode_rest(self, x: Tensor, values: Tensor, geometry: Geometry) -> Tensor:
+        """All atoms (F, N, 3), from the backbone's in x (N, F, 3)."""
         rings = {d: k for k, (_, _, _, d) in enumerate(self._rings)}
         for layer, constants in zip(self._layers, geometry.layers, strict=True):
             a, b, c = (x[k] for k in layer.abc)
@@ -374,7 +388,7 @@ class InternalCoordinates:
         b = self.backbone
         x[b[0]] = 0.0
         zero = torch.zeros_like(values[0])
-        for k, (length, angle, torsion) in enumerate(self._chain, start=1):
+        for k, (length, angle, torsion) in enumerate(self.chain_slots, start=1):
             if k == 1:
                 x[b[1]] = torch.stack((value(length), zero, zero), -1)
             elif k == 2:

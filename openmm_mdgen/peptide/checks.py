@@ -42,14 +42,19 @@ def check_ends(residues: Sequence[Residue]) -> None:
             raise MDGenError(f"{residue} has an atom OXT but is not the C terminus; remove the atom or what follows it")
 
 
-def check_cross_links(structure: Structure, residues: list[Residue]) -> None:
-    """Raise for disulphide bonds and for any other bond between residues that is listed and short enough to be one."""
+def check_cross_links(structure: Structure, residues: list[Residue], disulphides: bool = False) -> None:
+    """Raise for disulphide bonds and for any other bond between residues that is listed and short enough to be one.
+
+    Disulphide bonds may be allowed.
+    """
     cysteines = [residue for residue in residues if residue.type == "CYS"]
     owner = {atom: (place, name) for place, residue in enumerate(residues) for name, atom in residue.atoms.items()}
     for first, second in structure.bonds:
         if first not in owner or second not in owner or not _close(structure, first, second):
             continue
         (place_1, name_1), (place_2, name_2) = sorted((owner[first], owner[second]))
+        if name_1 == name_2 == "SG" and disulphides:
+            continue
         if name_1 == name_2 == "SG":
             _refuse_disulphide(residues[place_1], residues[place_2])
         if place_1 != place_2 and (place_2 - place_1, name_1, name_2) != (1, "C", "N"):
@@ -57,7 +62,7 @@ def check_cross_links(structure: Structure, residues: list[Residue]) -> None:
                 f"{residues[place_1]} and {residues[place_2]} are linked by a bond {name_1}-{name_2}; only linear "
                 "peptides without cross-links can be generated; remove the bond"
             )
-    for place, one in enumerate(cysteines):
+    for place, one in enumerate(() if disulphides else cysteines):
         for other in cysteines[place + 1 :]:
             sulphurs = structure.positions[[one.atoms["SG"], other.atoms["SG"]]]
             if np.linalg.norm(sulphurs[0] - sulphurs[1]) < _DISULPHIDE_LIMIT:

@@ -64,8 +64,15 @@ class Peptide:
         return np.array([*self.heavy.values(), *self.hydrogens], dtype=int)
 
     @classmethod
-    def from_structure(cls, structure: Structure) -> Peptide:
+    def from_structure(cls, structure: Structure, *, disulphides: bool = False) -> Peptide:
         """Find the slot of every atom.
+
+        Parameters
+        ----------
+        structure
+            The atoms.
+        disulphides
+            Take chains with disulphide bonds, which say nothing of any slot.
 
         Raises
         ------
@@ -78,7 +85,7 @@ class Peptide:
             check_atoms(residue)
         residues = order_residues(structure, residues)
         check_ends(residues)
-        check_cross_links(structure, residues)
+        check_cross_links(structure, residues, disulphides)
         residues = [check_handedness(residue, structure.positions) for residue in residues]
         types = tuple(residue.type for residue in residues)
         heavy = {(index, name): atom for index, residue in enumerate(residues) for name, atom in residue.ordered()}

@@ -62,3 +62,12 @@ class GapModel(Protocol):
     def bind_gaps(self, structure: Structure, spacing: float, interval: float) -> GapFiller:
         """A filler for these atoms: key frames `spacing` ps apart, frames every `interval` ps."""
         ...
+
+
+@runtime_checkable
+class ChainGapModel(Protocol):
+    """A `GapModel` that fills chains longer than it learned by itself, so that no windows are laid over it."""
+
+    def bind_chain_gaps(self, structure: Structure, spacing: float, interval: float) -> GapFiller:
+        """As `GapModel.bind_gaps`, for a chain of any length."""
+        ...

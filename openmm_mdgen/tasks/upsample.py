@@ -12,10 +12,11 @@ from torch import Tensor
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.flow.sampler import integrate, noise
 from openmm_mdgen.geometry.internal import InternalCoordinates
+from openmm_mdgen.geometry.runs import BackboneRuns
 from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.peptide.peptide import Peptide, Structure
-from openmm_mdgen.tasks.model import SolverConfig, has_fast_bf16, inference_precision
+from openmm_mdgen.tasks.model import MAX_BATCH, SolverConfig, has_fast_bf16, inference_precision
 from openmm_mdgen.tasks.protocols import ModelInfo
 from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, told_of_gap, told_of_motion, way_across
 from openmm_mdgen.tokens.noise_colour import GapColour, GapSpectra, chain_colour
@@ -93,21 +94,43 @@ class Upsample:
                 f"{peptide.n_residues} residues are outside model {self.name!r}'s range "
                 f"{self.lengths[0]} to {self.lengths[1]}; use model='linear' or train a model on your own MD"
             )
+        self._check_times(spacing, interval)
+        return UpsampleFiller(self._at(temperature), peptide, spacing, interval, structure.positions)
+
+    def bind_chain_gaps(
+        self, structure: Structure, spacing: float, interval: float, *, temperature: float | None = None
+    ) -> ChainFiller:
+        """A filler for a chain longer than what was learned: the network sees as many residues at a time as it knows.
+
+        Raises
+        ------
+        MDGenError
+            Where the structure, the spacing, the interval or the temperature is outside what the network learned.
+        """
+        peptide = Peptide.from_structure(structure, disulphides=True)
+        self._check_times(spacing, interval)
+        return ChainFiller(self._at(temperature), peptide, spacing, interval, structure.positions)
+
+    def _at(self, temperature: float | None) -> Upsample:
+        """The same task at a temperature in K, where the network knows several."""
+        self.info.check_temperature(temperature)
+        kelvin = self.temperature if temperature is None or self.temperatures is None else float(temperature)
+        return replace(self, temperature=kelvin)
+
+    def _check_times(self, spacing: float, interval: float) -> None:
         for what, value, (low, high) in (("spacing", spacing, self.spacings), ("interval", interval, self.intervals)):
             if not low * 0.999 <= value <= high * 1.001:
                 raise MDGenError(
                     f"{what} {value:g} ps is outside model {self.name!r}'s range {low:g} to {high:g} ps; "
                     "choose one inside it"
                 )
-        self.info.check_temperature(temperature)
-        kelvin = self.temperature if temperature is None or self.temperatures is None else float(temperature)
-        return UpsampleFiller(replace(self, temperature=kelvin), peptide, spacing, interval, structure.positions)
 
 
 class UpsampleFiller:
     """Fills the gaps of one peptide; each gap is a pure function of its two key frames and its seed."""
 
     gaps_per_call = 16
+    solver: SolverConfig | None = None
 
     def __init__(
         self, task: Upsample, peptide: Peptide, spacing: float, interval: float, reference: np.ndarray
@@ -145,7 +168,7 @@ class UpsampleFiller:
     @torch.no_grad()
     def _sample(self, internal: Tensor, seeds: list[int]) -> Tensor:
         """White tokens (G, n_between, L, 16) of the gaps between key frames (G + 1, L, 16)."""
-        device = next(self.task.network.parameters()).device
+        device, solver = next(self.task.network.parameters()).device, self.solver or self.task.solver
         exists, n_gaps = self.internal.exists, len(seeds)
         left, right = internal[:-1].float(), internal[1:].float()
         told = told_of_gap(left, right, self.n_between, self.spacing, exists)
@@ -162,10 +185,97 @@ class UpsampleFiller:
         x_0 = (noise(shape, seeds) * exists).to(device)
         with inference_precision(device):
             x_1 = integrate(
-                lambda x, t: self.task.network(x, t, told_of_motion(conditioning, x, colour)).float(),
+                lambda x, t: self._velocity(x, t, told_of_motion(conditioning, x, colour)),
                 x_0,
-                solver=self.task.solver.solver,
-                n_steps=self.task.solver.n_steps,
-                warp=self.task.solver.warp,
+                solver=solver.solver,
+                n_steps=solver.n_steps,
+                warp=solver.warp,
             )
         return x_1.cpu()
+
+    def _velocity(self, x: Tensor, t: Tensor, told: Conditioning) -> Tensor:
+        return self.task.network(x, t, told).float()
+
+
+class ChainFiller(UpsampleFiller):
+    """Fills the gaps of a chain of any length.
+
+    The motion of all residues is drawn at once. The network sees it in windows with a residue of context on either
+    side, as many as it knows, all gaps and windows in one batch; every residue is in the middle part of one window, so
+    nothing is computed twice but the context. The backbone is built in short runs (`BackboneRuns`), all else around it.
+
+    Attributes
+    ----------
+    solver : SolverConfig
+        Fewer steps than for peptides: the tokens are white already, and scores of a protein do not tell three from ten.
+    stiffness : float
+        How much of the backbone's way beside the straight line is left out: a fold moves less than a free peptide, and
+        the network learned from those.
+    """
+
+    solver = SolverConfig("euler", 3)
+    stiffness = 0.4
+
+    def __init__(
+        self, task: Upsample, peptide: Peptide, spacing: float, interval: float, reference: np.ndarray
+    ) -> None:
+        super().__init__(task, peptide, spacing, interval, reference)
+        self.runs = BackboneRuns(self.internal, task.lengths[1])
+        self.windows = context_windows(len(self.sequence), task.lengths[1])
+
+    def _decode(self, internal: Tensor, target: Tensor) -> Tensor:
+        backbone = self.runs.backbone(internal, target[:, self.runs.atoms], self.stiffness)
+        return self.internal.decode_around(backbone, internal, self.geometry)
+
+    def _velocity(self, x: Tensor, t: Tensor, told: Conditioning) -> Tensor:
+        rows, windows = self.windows.rows.to(x.device), len(self.windows.rows)
+        inner = self.windows.told.to(x.device).repeat(len(x), 1)
+        parts = Conditioning(
+            sequence=told.sequence[:, rows].flatten(0, 1),
+            exists=told.exists[:, rows].flatten(0, 1),
+            given=told.given[:, :, rows].transpose(1, 2).flatten(0, 1),
+            values=told.values[:, :, rows].transpose(1, 2).flatten(0, 1),
+            interval=told.interval.repeat_interleave(windows),
+            neighbours_told=inner,
+            temperature=None if told.temperature is None else told.temperature.repeat_interleave(windows),
+        )
+        tokens, times = x[:, :, rows].transpose(1, 2).flatten(0, 1), t.repeat_interleave(windows)
+        size = max(1, MAX_BATCH // (tokens.shape[1] * tokens.shape[2]))
+        found = [
+            self.task.network(tokens[k : k + size], times[k : k + size], parts.part(slice(k, k + size))).float()
+            for k in range(0, len(tokens), size)
+        ]
+        velocity = torch.cat(found).unflatten(0, (len(x), windows)).transpose(1, 2)  # (G, T, W, n, C)
+        return velocity[:, :, self.windows.window.to(x.device), self.windows.place.to(x.device)]
+
+
+@dataclass(frozen=True)
+class ContextWindows:
+    """Windows of a chain's residues.
+
+    Attributes
+    ----------
+    rows : Tensor (W, n)
+        Residues of each window.
+    window, place : Tensor (L,)
+        In which window, and where in it, each residue is made.
+    told : Tensor (W, n) of bool
+        Residues whose neighbours in the window are those in the chain.
+    """
+
+    rows: Tensor
+    window: Tensor
+    place: Tensor
+    told: Tensor
+
+
+def context_windows(n_residues: int, longest: int) -> ContextWindows:
+    """Windows of ``longest`` residues that are made, and one of context on either side, as evenly as possible."""
+    size = min(longest + 2, n_residues)
+    n_windows = max(1, -(-n_residues // longest))
+    edges = torch.linspace(0, n_residues, n_windows + 1, dtype=torch.float64).round().long()
+    starts = ((edges[:-1] + edges[1:] - size) // 2).clamp(0, n_residues - size)
+    rows = starts[:, None] + torch.arange(size)
+    window = torch.bucketize(torch.arange(n_residues), edges[1:-1], right=True)
+    told = (rows > 0) & (torch.arange(size) == 0) | (rows < n_residues - 1) & (torch.arange(size) == size - 1)
+    return ContextWindows(rows, window, torch.arange(n_residues) - starts[window], ~told)

@@ -102,13 +102,10 @@ class GapColour:
 
     def colour(self, white: Tensor) -> Tensor:
         """Motion (B, N, L, 16) of white tokens (B, N, L, 16)."""
-        z = self._modes(white)
-        found: list[Tensor] = []
-        for i in range(z.shape[2]):
-            x = (self.spread[..., i, :, :] @ z[:, :, i, :, None]).squeeze(-1)
-            if i:
-                x = x + (self.carry[..., i, :, :] @ found[-1].unsqueeze(-1)).squeeze(-1)
-            found.append(x)
+        own = (self.spread @ self._modes(white).unsqueeze(-1)).squeeze(-1)  # (B, N, L, 16)
+        found = [own[:, :, 0]]
+        for i in range(1, own.shape[2]):
+            found.append(own[:, :, i] + (self.carry[..., i, :, :] @ found[-1].unsqueeze(-1)).squeeze(-1))
         return self._modes(torch.stack(found, 2) * self.scale)
 
     def whiten(self, motion: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.peptide.naming import atom_to_element
 from openmm_mdgen.peptide.structure import Structure
-from openmm_mdgen.tasks.gap import GapFiller, GapModel
+from openmm_mdgen.tasks.gap import ChainGapModel, GapFiller, GapModel
 from openmm_mdgen.tasks.protocols import ModelLike, is_gap_filler, is_gap_model, model_info
 from openmm_mdgen.upsampling.gaps import Gaps
 from openmm_mdgen.upsampling.molecules import elements, superposition_weights
@@ -95,10 +95,12 @@ def molecule_gaps(
         return _gaps(model.bind_gaps(structure, spacing, spacing / factor), bonds, symbols, factor)
     warnings.warn(
         f"the chain has {len(amino_acids(structure))} residues, the model learned up to {longest}: it is filled by "
-        f"{len(windows)} overlapping windows, which is experimental",
+        f"overlapping windows, which is experimental",
         MDGenWarning,
         stacklevel=2,
     )
+    if isinstance(model.loaded() if isinstance(model, NamedModel) else model, ChainGapModel):
+        return _gaps(model.bind_chain_gaps(structure, spacing, spacing / factor), bonds, symbols, factor)
     parts = [_window(model, structure, window, bonds, spacing, factor) for window in windows]
     return Gaps(WindowedGapFiller(structure, parts), factor, superposition_weights(symbols))
 

@@ -51,16 +51,21 @@ class NamedModel:
 
     def bind_gaps(self, structure: Structure, spacing: float, interval: float) -> GapFiller:
         """A filler that travels likewise."""
-        return NamedFiller(self, structure, spacing, interval)
+        return NamedFiller(self, "bind_gaps", structure, spacing, interval)
+
+    def bind_chain_gaps(self, structure: Structure, spacing: float, interval: float) -> GapFiller:
+        """The same for a chain longer than the model learned, where it fills such chains."""
+        return NamedFiller(self, "bind_chain_gaps", structure, spacing, interval)
 
 
 class NamedFiller:
     """A `NamedModel` bound to a molecule."""
 
-    def __init__(self, model: NamedModel, structure: Structure, spacing: float, interval: float) -> None:
+    def __init__(self, model: NamedModel, bind: str, structure: Structure, spacing: float, interval: float) -> None:
         self._model = model
-        self._binding = (structure, spacing, interval)
-        self._filler: GapFiller | None = model.loaded().bind_gaps(*self._binding)
+        self._bind, self._binding = bind, (structure, spacing, interval)
+        self._filler: GapFiller | None = None
+        self._bound()
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_filler": None}
@@ -73,7 +78,8 @@ class NamedFiller:
 
     def _bound(self) -> GapFiller:
         if self._filler is None:
-            self._filler = self._model.loaded().bind_gaps(*self._binding)
+            self._filler = getattr(self._model.loaded(), self._bind)(*self._binding)
+        assert self._filler is not None
         return self._filler
 
     def fill(self, key_frames: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
