@@ -38,8 +38,8 @@ def bonds_by_distance(positions: np.ndarray, symbols: np.ndarray, box: np.ndarra
     radii = np.array([_RADII.get(symbol, _OTHER) for symbol in symbols])
     if len(radii) < 2:
         return np.empty((0, 2), dtype=int)
-    if dimensions is not None and min(dimensions[:3]) < 2 * _LONGEST["sulphur"]:
-        dimensions = None  # the unit cube that NMR entries and some writers state
+    if box is not None and min(box[:3]) < 4 * _STRETCH * float(radii.max()):
+        box = None  # the unit cube that NMR entries and some writers state
     pairs, lengths = self_capped_distance(
         np.asarray(positions, np.float32), 2 * _STRETCH * float(radii.max()), min_cutoff=_LEAST, box=box
     )
