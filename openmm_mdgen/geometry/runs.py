@@ -94,7 +94,7 @@ class BackboneRuns:
         r, theta = length[:, 2], angle[:, 2]
         atoms.append(atoms[1] + torch.stack((-r * torch.cos(theta), r * torch.sin(theta), zero), -1))
         for k in range(3, self.places.shape[1]):
-            atoms.append(place_atom(*atoms[-3:], length[:, k], angle[:, k], torsion[:, k]))
+            atoms.append(place_atom(atoms[k - 3], atoms[k - 2], atoms[k - 1], length[:, k], angle[:, k], torsion[:, k]))
         return torch.stack(atoms, 1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 from MDAnalysis import AtomGroup
@@ -99,10 +100,14 @@ def molecule_gaps(
         MDGenWarning,
         stacklevel=2,
     )
-    if isinstance(model.loaded() if isinstance(model, NamedModel) else model, ChainGapModel):
+    if _takes_chains(model):
         return _gaps(model.bind_chain_gaps(structure, spacing, spacing / factor), bonds, symbols, factor)
     parts = [_window(model, structure, window, bonds, spacing, factor) for window in windows]
     return Gaps(WindowedGapFiller(structure, parts), factor, superposition_weights(symbols))
+
+
+def _takes_chains(model: GapModel) -> TypeGuard[ChainGapModel]:
+    return isinstance(model.loaded() if isinstance(model, NamedModel) else model, ChainGapModel)
 
 
 def _window(
