@@ -110,12 +110,71 @@ def test_a_periodic_system_gives_a_warning(make_simulation, make_integrator, ala
         simulation.step(2500)
 
 
-def test_waters_and_ions(alanine):
+def solvated(alanine, **names: str) -> app.Modeller:
+    """The peptide in salt water, whose residues are called as told; `names` are by OpenMM's."""
     modeller = app.Modeller(alanine.topology, alanine.positions)
     forcefield = app.ForceField("amber14-all.xml", "amber14/tip3p.xml")
     modeller.addSolvent(forcefield, boxSize=mm.Vec3(2.2, 2.2, 2.2), ionicStrength=0.5 * unit.molar)
-    with pytest.raises(MDGenError, match=r"holds \d{3} waters and [1-9]\d* ions.*modeller.deleteWater\(\).*barostat"):
+    for residue in modeller.topology.residues():
+        residue.name = names.get(residue.name, residue.name)
+    return modeller
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {},
+        {"HOH": "WAT", "NA": "Na+", "CL": "Cl-"},
+        {"HOH": "SOL", "NA": "SOD", "CL": "CLA"},
+        {"HOH": "TIP3P", "NA": "NIO", "CL": "CIO"},
+        {"HOH": "opc3"},
+        {"HOH": "W3"},
+    ],
+    ids=str,
+)
+def test_waters_and_ions(alanine, names):
+    """They are known by what they are made of; the error's lines take the peptide out."""
+    modeller = solvated(alanine, **names)
+    with pytest.raises(
+        MDGenError, match=r"holds \d{3} waters and [1-9]\d* ions.*modeller.deleteWater\(\).*barostat"
+    ) as error:
+        GenerativeIntegrator(modeller.topology, 350, stepSize="2fs", model=Task())
+    lines = str(error.value).split("\n", 1)[1]
+    script: dict[str, object] = {"GenerativeIntegrator": lambda *given, **named: None, "pdb": modeller}
+    exec("from openmm.app import *\nfrom openmm.unit import *", script)
+    script["Simulation"] = lambda topology, system, integrator: Kept(topology, system)
+    exec(lines, script)
+    simulation = script["simulation"]
+    assert simulation.topology.getNumAtoms() == simulation.system.getNumParticles() == 22
+    assert simulation.topology.getPeriodicBoxVectors() is None
+    assert not simulation.system.usesPeriodicBoundaryConditions()
+    assert "stepSize=2*femtoseconds" in lines
+
+
+class Kept:
+    """A Simulation's arguments."""
+
+    def __init__(self, topology, system):
+        self.topology, self.system, self.context = topology, system, self
+
+    def setPositions(self, positions):
+        assert len(positions) == self.topology.getNumAtoms()
+
+
+def test_a_water_of_four_sites(alanine):
+    modeller = app.Modeller(alanine.topology, alanine.positions)
+    forcefield = app.ForceField("amber14-all.xml", "amber14/tip4pew.xml")
+    modeller.addSolvent(forcefield, model="tip4pew", boxSize=mm.Vec3(2.2, 2.2, 2.2))
+    with pytest.raises(MDGenError, match=r"holds \d{3} waters and 0 ions"):
         GenerativeIntegrator(modeller.topology, 350, model=Task())
+
+
+def test_waters_of_oxygens_alone(alanine):
+    topology = copy.deepcopy(alanine.topology)
+    for _ in range(3):
+        topology.addAtom("O", app.element.oxygen, topology.addResidue("HOH", topology.addChain()))
+    with pytest.raises(MDGenError, match="holds 3 waters and 0 ions"):
+        GenerativeIntegrator(topology, 350, model=Task())
 
 
 def test_a_propagator_of_ones_own_may_have_waters(alanine, toy_propagator):

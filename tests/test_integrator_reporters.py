@@ -1,5 +1,6 @@
 """Reporters, clocks and restarts as scripts use them, and what their files hold."""
 
+import dataclasses
 import itertools
 import warnings
 
@@ -117,6 +118,64 @@ def test_reporters_of_the_old_kind_are_understood(simulation):
 
     simulation.reporters.append(Old())
     with pytest.warns(MDGenWarning, match="Old reports at step 1000"):
+        simulation.step(2500)
+
+
+@dataclasses.dataclass
+class _Equal:
+    """Unhashable, as a dataclass is, and equal to all of its kind."""
+
+    interval: int = 1000
+    seen: list = dataclasses.field(default_factory=list)
+
+    def describeNextReport(self, simulation):
+        return {"steps": self.interval - simulation.currentStep % self.interval, "include": ["positions"]}
+
+    def report(self, simulation, state):
+        self.seen.append(simulation.currentStep)
+
+
+class _Slots:
+    """Neither hashable nor to be referred to weakly."""
+
+    __slots__ = ("seen",)
+    __hash__ = None
+
+    def __init__(self):
+        self.seen = []
+
+    def __eq__(self, other):
+        raise TypeError("incomparable")
+
+    describeNextReport = _Equal.describeNextReport  # noqa: N815
+    report = _Equal.report
+    interval = 1000
+
+
+class _Arrays(_Equal):
+    """Equality that is an array, as of objects that hold some."""
+
+    def __eq__(self, other):
+        return np.array([True, False])
+
+
+@pytest.mark.parametrize("kind", [_Equal, _Slots, _Arrays])
+def test_reporters_that_cannot_be_hashed(simulation, kind):
+    first, second = kind(), kind()
+    simulation.reporters += [first, second]
+    with pytest.warns(MDGenWarning, match=f"{kind.__name__} reports at step 1000") as seen:
+        simulation.step(5000)
+    assert first.seen == second.seen == [1000, 2000, 3000, 4000, 5000]
+    assert len([warning for warning in seen if warning.category is MDGenWarning]) == 2
+
+
+def test_a_reporter_in_the_place_of_one_that_was_told_of(simulation):
+    """Memory of the old one, known by its identity, goes with it."""
+    for _ in range(3):
+        simulation.reporters.append(_Equal())
+        with pytest.warns(MDGenWarning, match="reports at step"):
+            simulation.step(2500)
+        simulation.reporters.clear()
         simulation.step(2500)
 
 

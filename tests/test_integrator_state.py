@@ -312,12 +312,20 @@ def test_pickling_is_refused(make_integrator):
     "state",
     [
         GeneratorState(seed=0),
-        GeneratorState(seed=2**63 - 1, block=2**40 + 5, index=17, anchor_key=2**48 - 1, reference_key=1, started=1),
+        GeneratorState(
+            seed=2**63 - 1,
+            block=2**40 + 5,
+            index=17,
+            anchor_key=2**48 - 1,
+            reference_key=1,
+            started=1,
+            source_key=2**48 - 2,
+        ),
     ],
 )
 def test_state_to_variables_and_back(alanine_system, state):
     integrator = mm.CustomIntegrator(0.001)
-    variables = StateVariables(integrator, 3)
+    variables = StateVariables(integrator, GeneratorState(3))
     assert variables.read(integrator) == GeneratorState(seed=3)
     variables.write(integrator, state)
     assert variables.read(integrator) == state

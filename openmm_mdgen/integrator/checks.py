@@ -3,7 +3,7 @@
 import math
 import secrets
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,61 +12,14 @@ from openmm import app, unit
 
 from openmm_mdgen.convert.times import is_number
 from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.integrator.forces import check_forces, warn_of_idle_forces
 
-_WATERS = {"HOH", "WAT", "SOL", "H2O", "TIP3", "TIP4", "TIP5", "TP3", "SPC", "DOD"}
-_IONS = {
-    "NA",
-    "CL",
-    "K",
-    "NA+",
-    "CL-",
-    "K+",
-    "SOD",
-    "CLA",
-    "POT",
-    "CES",
-    "LI",
-    "MG",
-    "ZN",
-    "CA",
-    "CAL",
-    "RB",
-    "CS",
-    "BR",
-}
-_COUPLINGS = ("Barostat", "AndersenThermostat")
 _LONG_STEP = 0.5  # ps; no integrator takes such steps, so that a bare number of this size was meant in fs
 _MASS_TOLERANCE = 0.5  # amu per heavy atom with its hydrogens; force fields round masses to 0.01
 
 
-def check_solvent(topology: app.Topology) -> None:
-    """Raise when the topology holds waters or ions, which no bundled model generates."""
-    names = [residue.name.upper() for residue in topology.residues()]
-    waters = sum(name in _WATERS for name in names)
-    ions = sum(name in _IONS for name in names)
-    if waters + ions:
-        raise MDGenError(
-            f"the topology holds {waters} waters and {ions} ions, and the model's solvent is implicit; before "
-            "createSystem add `modeller = Modeller(pdb.topology, pdb.positions)`, `modeller.deleteWater()` and "
-            "`modeller.delete([r for r in modeller.topology.residues() if len(list(r.atoms())) == 1])`, go on with "
-            'modeller.topology and modeller.positions, ForceField("amber14-all.xml", "implicit/obc2.xml") and '
-            "nonbondedMethod=NoCutoff, and drop the barostat (examples/from_solvated.py)"
-        )
-
-
-def check_forces(system: mm.System) -> None:
-    """Raise when the System holds a barostat or a thermostat: generated frames would ignore it silently."""
-    for force in system.getForces():
-        name = type(force).__name__
-        if any(coupling in name for coupling in _COUPLINGS):
-            raise MDGenError(
-                f"the System holds a {name}, which generated frames cannot obey: volume and temperature are the "
-                f"model's; remove the line `system.addForce({name}(...))`"
-            )
-
-
 def check_system(system: mm.System, topology: app.Topology) -> None:
-    """Raise when the System's particles are not the Topology's atoms; warn when it is periodic.
+    """Raise when the System's particles are not the Topology's atoms.
 
     Hydrogens may have been made heavier at the expense of the atom that they are bonded to, and massless (frozen)
     atoms are not compared.
@@ -88,13 +41,38 @@ def check_system(system: mm.System, topology: app.Topology) -> None:
                 f"amu with its hydrogens in the System and {expected:.2f} in the Topology; give GenerativeIntegrator "
                 "the topology that createSystem was called with"
             )
+
+
+def warn_of_system(system: mm.System, topology: app.Topology, told: Collection[str] = ()) -> set[str]:
+    """Warn of what a System has and generated frames do not heed: a box, massless atoms, biases and restraints.
+
+    Returns
+    -------
+    set of str
+        What there is of it; what is in `told` is not told again.
+    """
+    found = set()
     if system.usesPeriodicBoundaryConditions():
-        warnings.warn(
+        found.add("box")
+        _warn_unless(
+            "box" in told,
             "the System is periodic, and generated frames know no box: energies are the System's own for each frame, "
             "with its images; use nonbondedMethod=NoCutoff and an implicit solvent for those of the model's ensemble",
-            MDGenWarning,
-            stacklevel=2,
         )
+    frozen = frozen_atoms(system)
+    if frozen.any():
+        found.add("frozen")
+        _warn_unless(
+            "frozen" in told,
+            f"{frozen.sum()} of {len(frozen)} atoms are massless and stay where they are, and the model moves the "
+            "others as if all moved: bonds between them stretch; give masses back for frames of the model's ensemble",
+        )
+    return found | warn_of_idle_forces(system, topology, told)
+
+
+def _warn_unless(told: bool, message: str) -> None:
+    if not told:
+        warnings.warn(message, MDGenWarning, stacklevel=3)
 
 
 def _heavy_groups(topology: app.Topology) -> Iterator[tuple[app.topology.Atom, list[app.topology.Atom]]]:
@@ -111,6 +89,12 @@ def _heavy_groups(topology: app.Topology) -> Iterator[tuple[app.topology.Atom, l
 def particle_masses(system: mm.System) -> np.ndarray:
     """(N,) amu."""
     return np.array([system.getParticleMass(i).value_in_unit(unit.dalton) for i in range(system.getNumParticles())])
+
+
+def frozen_atoms(system: mm.System) -> np.ndarray:
+    """(N,) whether an atom is massless and no virtual site."""
+    real = np.array([not system.isVirtualSite(i) for i in range(system.getNumParticles())], dtype=bool)
+    return (particle_masses(system) == 0) & real
 
 
 def check_temperature(temperature: float, of_model: float | None, strict: bool) -> None:

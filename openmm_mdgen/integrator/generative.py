@@ -4,7 +4,9 @@ A Simulation calls `step` once for every ten steps, which is 250 times for a fra
 written without the unit.Quantity that OpenMM's Python methods make of it.
 """
 
+import warnings
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, overload
 
@@ -12,21 +14,25 @@ import numpy as np
 import openmm as mm
 from openmm import _openmm, app, unit
 
-from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.integrator import checks, discover
 from openmm_mdgen.integrator.arguments import Arguments, checked_topology, sorted_arguments, to_kelvin, to_rate, to_time
 from openmm_mdgen.integrator.blocks import BlockSource
+from openmm_mdgen.integrator.contexts import ContextListener, listen_to_contexts
+from openmm_mdgen.integrator.forces import check_forces
 from openmm_mdgen.integrator.placing import FramePlacer, read_positions
-from openmm_mdgen.integrator.state import EXHAUSTED, GeneratorState, StateVariables, fingerprint
+from openmm_mdgen.integrator.solvent import check_solvent
+from openmm_mdgen.integrator.state import EXHAUSTED, GeneratorState, StateVariables, fingerprint, text_fingerprint
 from openmm_mdgen.integrator.velocities import VelocitySource
-from openmm_mdgen.tasks.protocols import ModelLike, model_info
+from openmm_mdgen.tasks.propagator import Propagator
+from openmm_mdgen.tasks.protocols import ModelInfo, ModelLike, Simulator, is_propagator, model_info
 from openmm_mdgen.weights.roles import as_simulator
 
 MOVED = 1e-4
 """Positions (nm) further than this from the last given frame were set or minimised by the user."""
 
 
-class GenerativeIntegrator(mm.CustomIntegrator):
+class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):
     """An Integrator that advances a Simulation by generated frames instead of by forces.
 
     A frame appears at every step whose absolute number is a multiple of ``frameInterval / stepSize``; between two of
@@ -67,7 +73,9 @@ class GenerativeIntegrator(mm.CustomIntegrator):
     conditioned on anew. Bond lengths and angles that the model does not generate are those of the positions at
     the first frame.
 
-    A State saved by another kind of integrator has no such variables and OpenMM refuses to load it; set its positions.
+    A checkpoint of another kind of integrator gives its positions, time and step count; seed and temperature stay, and
+    a warning says so. Its State XML does the same with an error, since OpenMM refuses it. Masses, constraints and
+    forces are those of the System at the latest `reinitialize`.
 
     Quantities by place are told apart by their units. Of numbers by place, two are temperature and step size, three
     temperature, friction and step size, as stock integrators have them.
@@ -119,6 +127,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
         device: str | None = None,
         strict: bool | None = None,
     ) -> None:
+        listen_to_contexts()
         named = Arguments(temperature, frictionCoeff, stepSize, frameInterval, model, seed, device, strict)
         self._topology = checked_topology(topology, settings, named)
         given = sorted_arguments(settings, named)
@@ -133,12 +142,17 @@ class GenerativeIntegrator(mm.CustomIntegrator):
         self._model_temperature = info.temperature
         self._source = BlockSource(simulator, self._topology, self._interval)
         if self._source.rebinds:
-            checks.check_solvent(self._topology)
+            check_solvent(self._topology, self._step_size)
             checks.check_interval(self._interval, info.intervals)
         self._temperature = self.addGlobalVariable("temperature", self._checked_temperature(given.temperature))
-        self._variables = StateVariables(self, checks.checked_seed(given.seed))
+        self._source_key = text_fingerprint(f"{_content_of(simulator, info)}:{self._interval}")
+        first = GeneratorState(checks.checked_seed(given.seed), source_key=self._source_key)
+        self._variables = StateVariables(self, first)
         self._add_guard()
         self._context: weakref.ref[mm.Context] | None = None
+        self._is_read = False
+        self._told: set[str] = set()
+        self._frozen: np.ndarray | None = None
         self._watch: discover.ReporterWatch | None = None
         self._given: tuple[tuple[int, ...], np.ndarray] | None = None
 
@@ -201,7 +215,7 @@ class GenerativeIntegrator(mm.CustomIntegrator):
             state = replace(state, index=EXHAUSTED)
         self._bind_reference(state)
         if state.index >= self._source.n_frames or self._was_moved(state, context, positions):
-            checks.check_forces(context.getSystem())
+            check_forces(context.getSystem())
             anchor_key = self._variables.store(self, "anchor", positions)
             state = replace(state, block=state.block + 1, index=0, anchor_key=anchor_key)
         return state
@@ -249,23 +263,81 @@ class GenerativeIntegrator(mm.CustomIntegrator):
         self._bind(context, None if context is simulation else simulation)
 
     def _bind(self, context: mm.Context, simulation: app.Simulation | None) -> None:
-        """Check the System and keep what is read from it."""
-        system = context.getSystem()
-        checks.check_system(system, self._topology)
-        self._velocities = VelocitySource(system)
-        self._placer = FramePlacer(system)
+        """Keep the Context and read its System."""
         self._context = weakref.ref(context)
         self._watch = None if simulation is None else discover.ReporterWatch(simulation)
+        self._read_system(context)
+
+    def _read_system(self, context: mm.Context) -> None:
+        """Check the System and keep what is read from it; where other atoms are massless now, start another block."""
+        system = context.getSystem()
+        checks.check_system(system, self._topology)
+        self._told |= checks.warn_of_system(system, self._topology, self._told)
+        self._velocities = VelocitySource(system)
+        self._placer = FramePlacer(system)
+        before, self._frozen = self._frozen, self._placer.frozen
+        if before is not None and not np.array_equal(before, self._frozen):
+            self._variables.write(self, replace(self._variables.read(self), index=EXHAUSTED))
+        self._is_read = True
 
     def _bound_context(self) -> mm.Context:
-        """The Context, found and checked at the first call."""
+        """The Context, found and checked at the first call; its System is read again after `reinitialize`."""
         context = None if self._context is None else self._context()
-        if context is not None:
-            return context
-        context, simulation = discover.find_holders(self)
-        self._bind(context, simulation)
-        self._check_start(context)
+        if context is None:
+            context, simulation = discover.find_holders(self)
+            self._bind(context, simulation)
+            self._check_start(context)
+        elif not self._is_read:
+            self._read_system(context)
         return context
+
+    def reinitialized(self) -> None:
+        """Have the next step read the System again; called by `Context.reinitialize`."""
+        self._is_read = False
+
+    def load(self, load: Callable[[], Any]) -> Any:
+        """Call `load` for a checkpoint or State, and keep seed and temperature where it is another integrator's."""
+        before = [self.getGlobalVariable(index) for index in range(self.getNumGlobalVariables())]
+        try:
+            result = load()
+        except mm.OpenMMException as error:
+            self._keep_variables(before)
+            if "IntegratorParameters" in str(error) or "variable name" in str(error):  # all else is loaded by then
+                raise ForeignStateError(
+                    "the State was written with another integrator: its positions, time and step count are set, seed "
+                    "and temperature stay; go on from here, or give simulation.context.setPositions its positions"
+                ) from error
+            raise
+        if self._variables.are_intact(self):
+            self._check_source()
+        else:
+            self._keep_variables(before)
+            warnings.warn(
+                "the checkpoint was written with another integrator: positions, time and step count are taken from it, "
+                f"seed {self.getRandomNumberSeed()} and temperature {self.getTemperature()} stay as they were",
+                MDGenWarning,
+                stacklevel=4,
+            )
+        return result
+
+    def _keep_variables(self, values: list[float]) -> None:
+        """Put back what the global variables were; frames go on from the positions in another block."""
+        for index, value in enumerate(values):
+            self.setGlobalVariable(index, value)
+        self._variables.write(self, replace(self._variables.read(self), index=EXHAUSTED))
+
+    def _check_source(self) -> None:
+        """Start another block where the state is that of another model or interval."""
+        state = self._variables.read(self)
+        if state.source_key == self._source_key:
+            return
+        self._variables.write(self, replace(state, index=EXHAUSTED, reference_key=0, source_key=self._source_key))
+        warnings.warn(
+            "the checkpoint or State was written with another model or frameInterval: the trajectory goes on from its "
+            "positions, but not with the frames that it would have had; give the model and interval of then for those",
+            MDGenWarning,
+            stacklevel=5,
+        )
 
     def _check_start(self, context: mm.Context) -> None:
         """Raise at the first step what would otherwise wait for the first frame."""
@@ -332,6 +404,15 @@ class GenerativeIntegrator(mm.CustomIntegrator):
         raise MDGenError(
             "a GenerativeIntegrator cannot be pickled; construct it anew and load a checkpoint or State XML"
         )
+
+
+class ForeignStateError(MDGenError, mm.OpenMMException):
+    """A State of another integrator, which OpenMM itself refuses."""
+
+
+def _content_of(model: Simulator | Propagator, info: ModelInfo) -> str:
+    """What tells a model from others: its content, else how many frames its blocks have."""
+    return info.content_hash or (f"{model.n_frames} frames" if is_propagator(model) else info.name)
 
 
 def _frame_key(state: GeneratorState) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ import numpy as np
 import openmm as mm
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.integrator.checks import particle_masses
+from openmm_mdgen.integrator.checks import frozen_atoms
 
 
 def read_positions(context: mm.Context) -> np.ndarray:
@@ -27,11 +27,15 @@ class FramePlacer:
     ----------
     system : openmm.System
         Supplies masses and virtual sites; the latter follow the atoms that they depend on.
+
+    Attributes
+    ----------
+    frozen : numpy.ndarray
+        (N, 1) bool, massless atoms.
     """
 
     def __init__(self, system: mm.System) -> None:
-        real = np.array([not system.isVirtualSite(i) for i in range(system.getNumParticles())])
-        self._frozen = ((particle_masses(system) == 0) & real)[:, None]
+        self.frozen = frozen_atoms(system)[:, None]
 
     def put(self, context: mm.Context, frame: np.ndarray, held: np.ndarray, tolerance: float) -> None:
         """Set positions and satisfy the constraints.
@@ -48,5 +52,5 @@ class FramePlacer:
             Relative tolerance of constraints. They are applied here and not by an integration step, which takes bond
             directions from before the jump to a new frame.
         """
-        context.setPositions(np.where(self._frozen, held, frame))
+        context.setPositions(np.where(self.frozen, held, frame))
         context.applyConstraints(tolerance)

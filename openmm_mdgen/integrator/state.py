@@ -7,8 +7,10 @@ import numpy as np
 import openmm as mm
 
 _BITS = 24  # a single-precision platform keeps integers below 2**24 exactly
-_WORDS = {"seed": 3, "block": 2, "index": 1, "anchor_key": 2, "reference_key": 2, "started": 1}
+_WORDS = {"seed": 3, "block": 2, "index": 1, "anchor_key": 2, "reference_key": 2, "started": 1, "source_key": 2}
 _PREFIX = "mdgen_"
+_FORMAT = 8_431_902.0
+"""A number that no other integrator's variables hold at this place; another one with every change of the variables."""
 
 EXHAUSTED = 2**_BITS - 1
 """An index past any block's end: the next frame due starts a new block."""
@@ -30,6 +32,8 @@ class GeneratorState:
         48-bit fingerprints of the per-DOF variables ``anchor`` and ``reference``.
     started : int
         1 once a first block was begun.
+    source_key : int
+        48-bit fingerprint of the model and the interval between frames.
     """
 
     seed: int
@@ -38,6 +42,7 @@ class GeneratorState:
     anchor_key: int = 0
     reference_key: int = 0
     started: int = 0
+    source_key: int = 0
 
 
 class StateVariables:
@@ -47,11 +52,12 @@ class StateVariables:
     ----------
     integrator : openmm.CustomIntegrator
         Gets the variables added; must not be bound to a Context yet.
-    seed : int
-        First value of the state's seed.
+    first : GeneratorState
+        First value of the state.
     """
 
-    def __init__(self, integrator: mm.CustomIntegrator, seed: int) -> None:
+    def __init__(self, integrator: mm.CustomIntegrator, first: GeneratorState) -> None:
+        self._format = integrator.addGlobalVariable(f"{_PREFIX}format", _FORMAT)
         self._globals = [
             integrator.addGlobalVariable(f"{_PREFIX}{field.name}_{word}", 0.0)
             for field in fields(GeneratorState)
@@ -60,7 +66,11 @@ class StateVariables:
         for name in ("anchor", "reference"):
             integrator.addPerDofVariable(_PREFIX + name, 0.0)
         self._known: dict[str, tuple[int, np.ndarray]] = {}
-        self.write(integrator, GeneratorState(seed))
+        self.write(integrator, first)
+
+    def are_intact(self, integrator: mm.CustomIntegrator) -> bool:
+        """Whether the variables were written by an integrator of this kind."""
+        return bool(integrator.getGlobalVariable(self._format) == _FORMAT)
 
     def read(self, integrator: mm.CustomIntegrator) -> GeneratorState:
         """The state as the integrator's Context holds it."""
@@ -111,5 +121,13 @@ class StateVariables:
 
 def fingerprint(positions: np.ndarray) -> int:
     """48 bits of the SHA-256 digest of (N, 3) float64 positions."""
-    digest = hashlib.sha256(np.ascontiguousarray(positions, dtype="<f8").tobytes()).digest()
-    return int.from_bytes(digest[:6], "little")
+    return _digest(np.ascontiguousarray(positions, dtype="<f8").tobytes())
+
+
+def text_fingerprint(text: str) -> int:
+    """48 bits of the SHA-256 digest of a text."""
+    return _digest(text.encode())
+
+
+def _digest(content: bytes) -> int:
+    return int.from_bytes(hashlib.sha256(content).digest()[:6], "little")
