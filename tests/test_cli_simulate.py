@@ -270,7 +270,7 @@ def test_a_model_that_fails_midway_leaves_nothing(pep, tmp_path, capsys, monkeyp
         return np.full((7, *start.shape), 0.0 if self.calls < 3 else np.nan)
 
     monkeypatch.setattr(Walk, "next_block", next_block)
-    assert "NaN or infinite positions after frame 14" in fail(capsys, "pep.pdb", "-o", "out.dcd")
+    assert "NaN or infinite positions in frame 14" in fail(capsys, "pep.pdb", "-o", "out.dcd")
     assert files(tmp_path) == {"pep.pdb"}
 
 

@@ -134,12 +134,36 @@ def test_random_access_equals_sequential_when_blocks_are_dropped(recipe, pdb, fr
     assert len(universe.trajectory._blocks._kept) == 1
 
 
+def test_opening_makes_no_frame(recipe, pdb, frames):
+    calls = recipe.model.calls
+    universe = mda.Universe(str(pdb), recipe)
+    trajectory = universe.trajectory
+    assert (trajectory.n_frames, trajectory.dt, trajectory.frame, trajectory.time) == (N_FRAMES, 10.0, 0, 10.0)
+    assert universe.select_atoms("name CA").n_atoms == 1 and trajectory.totaltime == 10.0 * (N_FRAMES - 1)
+    assert recipe.model.calls == calls
+    np.testing.assert_array_equal(universe.atoms.positions, frames[0])
+    assert recipe.model.calls == calls + 1
+
+
+def test_copies_and_pickles_of_a_universe_that_was_not_looked_at(recipe, pdb, frames):
+    for other in (mda.Universe(str(pdb), recipe).copy(), pickle.loads(pickle.dumps(mda.Universe(str(pdb), recipe)))):
+        np.testing.assert_array_equal(other.atoms.positions, frames[0])
+        assert other.trajectory.time == 10.0
+
+
+def test_first_frame_of_an_iteration_makes_nothing_before_it(recipe, pdb):
+    calls = recipe.model.calls
+    universe = mda.Universe(str(pdb), recipe)
+    assert [ts.time for ts in universe.trajectory][:2] == [10.0, 20.0]
+    assert recipe.model.calls == calls + 6
+
+
 def test_seeking_far_makes_each_block_once(universe, recipe):
     calls = recipe.model.calls
     universe.trajectory[-1]
-    assert recipe.model.calls - calls == 5  # 40 frames in blocks of 7, the first made on opening
+    assert recipe.model.calls - calls == 6  # 40 frames in blocks of 7
     universe.trajectory[20], universe.trajectory[3]
-    assert recipe.model.calls - calls == 5
+    assert recipe.model.calls - calls == 6
 
 
 @pytest.mark.parametrize("index", [slice(3, 30, 4), slice(None, None, -5), [7, 0, 39, 7], np.arange(40) % 9 == 0])
@@ -337,10 +361,11 @@ def test_other_frames_than_the_recipe_was_written_with_bring_a_warning(recipe, p
     n_atoms = len(recipe.load_structure().names)
     elsewhere = Recipe(Drift(n_atoms), pdb, N_FRAMES, 10.0, seed=3, origin=Origin(first_block=checksum))
     with pytest.warns(MDGenWarning, match="other frames .* 'openmm-mdgen freeze'"):
-        mda.Universe(str(pdb), elsewhere)
+        mda.Universe(str(pdb), elsewhere).trajectory[0]
 
 
 def test_unpickled_on_another_host_checks_the_first_block(universe, monkeypatch):
+    universe.trajectory[0]
     text = pickle.dumps(universe.trajectory)
     same = pickle.loads(text)
     same[12]
@@ -395,4 +420,4 @@ class _Wrong:
 def test_model_that_returns_nonsense(tmp_path):
     for frames, message in ((np.zeros((3, 5, 3)), "shape"), (np.full((2, 5, 3), np.nan), "NaN or infinite")):
         with pytest.raises(MDGenError, match=message):
-            mda.Universe(Recipe(_Wrong(frames), small_structure(), n_frames=3, interval=1.0))
+            mda.Universe(Recipe(_Wrong(frames), small_structure(), n_frames=3, interval=1.0)).trajectory[0]

@@ -50,9 +50,9 @@ def test_nan_and_wrong_shapes_stop():
         def next_block(self, start, seed):
             return np.full((7, 5, 3), np.nan)
 
-    with pytest.raises(MDGenError, match="NaN or infinite positions after frame 0; start from other"):
+    with pytest.raises(MDGenError, match="NaN or infinite positions in frame 0; start from"):
         list(stream_frames(Broken(5), START, 1))
-    with pytest.raises(MDGenError, match=r"shape \(1, 7, 4, 3\), expected \(1, 7, 5, 3\)|operands"):
+    with pytest.raises(MDGenError, match=r"shape \(7, 4, 3\), expected \(7, 5, 3\)"):
         list(stream_frames(Wrong(5), START, 1))
 
 

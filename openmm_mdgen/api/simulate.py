@@ -6,15 +6,17 @@ import math
 import warnings
 from os import PathLike
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 from MDAnalysis import AtomGroup, Merge, Universe
 
 from openmm_mdgen.convert.locations import one_location
 from openmm_mdgen.convert.structures import Source, load_structure
 from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.protocols import ModelInfo, ModelLike
-from openmm_mdgen.trajectory.reader import recipe_to_universe
+from openmm_mdgen.trajectory import reader as _reader  # noqa: F401  registers the format
+from openmm_mdgen.trajectory.opened import OpenedRecipe, Replica, open_recipe
 from openmm_mdgen.trajectory.recipe import Recipe
 
 _ROUNDING = 1e-6  # of an interval: what a time may be off a whole number of them
@@ -96,29 +98,27 @@ def simulate(
     skip = _n_intervals("equilibrate", equilibrate, interval) if equilibrate else 0
     if replicas is not None and (isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 1):
         raise MDGenError(f"replicas {replicas!r} must be a whole number of 1 or more; leave it out for one trajectory")
-    recipes = [
-        Recipe(model, _kept(structure), n_frames, float(interval), seed=seed, replica=replica, skip=skip).with_hashes()
-        for replica in range(replicas or 1)
-    ]
-    universes = [_universe(structure, recipe, device) for recipe in recipes]
+    opened = open_recipe(Recipe(model, _kept(structure), n_frames, float(interval), seed=seed, skip=skip))
+    found = opened.replicas(range(replicas or 1), device=device)
+    universes = [_universe(structure, opened, replica) for replica in found]
     _check_temperature(temperature, universes[0].trajectory.model_info)
     return universes[0] if replicas is None else universes
 
 
-def _kept(structure: Source) -> Any:
+def _kept(structure: Source) -> Path | Structure:
     """What a recipe holds of the source: the path of a file, else the structure itself."""
     if isinstance(structure, str | PathLike):
         return Path(structure).absolute()
     return load_structure(structure)
 
 
-def _universe(structure: Source, recipe: Recipe, device: str | None) -> Universe:
+def _universe(structure: Source, opened: OpenedRecipe, replica: Replica) -> Universe:
     """A Universe that keeps what the user's own object knows of its atoms."""
     if isinstance(structure, Universe | AtomGroup):
         universe = Merge(one_location(structure.atoms, tell=False))
-        universe.load_new(recipe, device=device)
+        universe.load_new(replica.recipe, replica=replica)
         return universe
-    return recipe_to_universe(recipe, device=device)
+    return Universe(opened.topology.copy(), replica.recipe, replica=replica)
 
 
 def _check_interval(interval: float) -> None:

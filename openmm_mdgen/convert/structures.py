@@ -194,6 +194,11 @@ def file_to_atoms(path: Path) -> AtomGroup:
 
 
 def _load_file(path: Path) -> Structure:
-    structure = atomgroup_to_structure(file_to_atoms(path))
+    return file_atoms_to_structure(path, file_to_atoms(path))
+
+
+def file_atoms_to_structure(path: Path, atoms: AtomGroup) -> Structure:
+    """Structure of what `file_to_atoms` gave for a file; positions of text are those that the text says."""
+    structure = atomgroup_to_structure(atoms)
     is_text = path.name.lower().removesuffix(".gz").endswith(_TEXT)
     return replace(structure, positions=structure.positions.round(_DECIMALS)) if is_text else structure

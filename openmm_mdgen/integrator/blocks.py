@@ -3,8 +3,8 @@
 import numpy as np
 from openmm import app
 
-from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.tasks.propagator import Propagator, block_seed
+from openmm_mdgen.tasks.chain import Link, make_blocks
+from openmm_mdgen.tasks.propagator import Propagator
 from openmm_mdgen.tasks.protocols import Simulator, bind_simulator, is_propagator
 
 ANGSTROM_PER_NM = 10.0
@@ -61,22 +61,6 @@ class BlockSource:
         """(n_frames, N, 3) nm; `key` names the block, `anchor` is (N, 3) nm."""
         if self._key != key:
             assert self._propagator is not None
-            frames = np.asarray(
-                self._propagator.next_block(anchor * ANGSTROM_PER_NM, block_seed(seed, block)), dtype=np.float64
-            )
-            self._check(frames, len(anchor))
+            frames = make_blocks(self._propagator, anchor[None] * ANGSTROM_PER_NM, block, [Link(seed)])[0]
             self._frames, self._key = frames / ANGSTROM_PER_NM, key
         return self._frames
-
-    def _check(self, frames: np.ndarray, n_atoms: int) -> None:
-        expected = (self.n_frames, n_atoms, 3)
-        if frames.shape != expected:
-            raise MDGenError(
-                f"next_block gave shape {frames.shape}, not {expected} (n_frames, atoms, 3); correct the propagator"
-            )
-        if not np.isfinite(frames).all():
-            frame = int(np.argmax(~np.isfinite(frames).all(axis=(1, 2))))
-            raise MDGenError(
-                f"the model gave NaN or infinity in frame {frame} of a block; start from minimised positions "
-                "or take another seed"
-            )

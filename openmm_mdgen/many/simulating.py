@@ -27,6 +27,7 @@ from openmm_mdgen.many.frames import FrameFiles
 from openmm_mdgen.many.settings import Settings
 from openmm_mdgen.many.systems import System
 from openmm_mdgen.peptide.structure import Structure
+from openmm_mdgen.tasks.chain import check_frames
 from openmm_mdgen.tasks.propagator import Propagator, block_seed
 from openmm_mdgen.tasks.protocols import Simulator, bind_simulator
 from openmm_mdgen.tasks.together import next_blocks_together
@@ -104,13 +105,10 @@ class _Member:
             paths = [scratch / name for name in settings.names(self.system.name)]
             self.files = stack.enter_context(FrameFiles(paths, structure, settings.interval))
 
-    def take(self, frames: np.ndarray, wanted: slice) -> None:
+    def take(self, frames: np.ndarray, block: int, wanted: slice) -> None:
         """Check and write a block (R, T, N, 3) in Å."""
         shape = (len(self.anchors), self.propagator.n_frames, *self.anchors.shape[1:])
-        if frames.shape != shape:
-            raise MDGenError(f"the model returned frames of shape {frames.shape}, expected {shape}")
-        if not np.isfinite(frames).all():
-            raise MDGenError("the model returned NaN or infinite positions; start from other coordinates or seed")
+        check_frames(frames, shape, block)
         self.anchors = frames[:, -1].copy()
         shown = frames[:, wanted]
         if self.wanted and shown.shape[1]:
@@ -144,7 +142,7 @@ def _generate(members: Sequence[_Member], settings: Settings) -> Iterator[float]
         )
         wanted = slice(max(settings.skip - first, 0), whole - first)
         for member, frames in zip(working, made, strict=True):
-            member.attempt(member.take, frames, wanted)
+            member.attempt(member.take, frames, block, wanted)
         first, block = first + working[0].propagator.n_frames, block + 1
         yield min(first / whole, 1.0)
 

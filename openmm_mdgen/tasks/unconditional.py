@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from openmm_mdgen.peptide.structure import Structure
+from openmm_mdgen.tasks.chain import Link, chain_blocks
 from openmm_mdgen.tasks.interpolate import Interpolate
 from openmm_mdgen.tasks.model import PeptideModel
 from openmm_mdgen.tasks.propagator import block_seed
@@ -45,9 +47,6 @@ class UnconditionalSampler:
     def sample(self, n_frames: int, seeds: Sequence[int]) -> np.ndarray:
         """Trajectories (B, n_frames, N, 3) in Å, one for each seed, on the structure that was bound."""
         frames = self._first.sample({}, min(self._window, n_frames), [block_seed(s, 0) for s in seeds])
-        parts, n, number = [frames], frames.shape[1], 0
-        while n < n_frames:
-            number += 1
-            parts.append(self._rest.next_blocks(parts[-1][:, -1], [block_seed(s, number) for s in seeds]))
-            n += parts[-1].shape[1]
-        return np.concatenate(parts, 1)[:, :n_frames]
+        rest = chain_blocks(self._rest, frames[:, -1], [Link(s) for s in seeds], first=1)
+        n_blocks = max(0, math.ceil((n_frames - frames.shape[1]) / self._rest.n_frames))
+        return np.concatenate([frames, *islice(rest, n_blocks)], 1)[:, :n_frames]

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.files.replacing import reason, replacing
-from openmm_mdgen.tasks.propagator import Propagator, block_seed
+from openmm_mdgen.tasks.chain import Link, make_blocks
+from openmm_mdgen.tasks.propagator import Propagator
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,11 @@ class Block:
 
     frames: np.ndarray
     last: np.ndarray
+
+    @classmethod
+    def of(cls, frames: np.ndarray) -> Block:
+        """The block of frames (T, N, 3) in float64."""
+        return cls(frames=frames.astype(np.float32), last=frames[-1].copy())
 
     def checksum(self) -> str:
         """SHA-256 of the float32 frames."""
@@ -79,6 +86,17 @@ class BlockFolder:
         return self.folder / f"{index:08d}.npz"
 
 
+class Peers:
+    """Replicas of one start and model: the first that is asked has the first blocks of all made, in one call.
+
+    Later blocks are each replica's own, so that reading one of them to its end costs nothing for the others.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.waiting: WeakSet[Blocks] = WeakSet()
+
+
 class Blocks:
     """A trajectory of chained blocks with random access.
 
@@ -101,6 +119,8 @@ class Blocks:
         Folder for finished blocks. Blocks of machines that make different frames are kept apart.
     n_kept : int, optional
         Blocks held in memory.
+    peers : Peers, optional
+        Replicas that this one is made together with.
 
     Examples
     --------
@@ -118,29 +138,39 @@ class Blocks:
         expected: str = "",
         cache: Path | None = None,
         n_kept: int = 16,
+        peers: Peers | None = None,
     ) -> None:
         self._load_propagator = load_propagator
-        self._seed, self._replica, self._expected = seed, replica, expected
+        self._link, self._expected = Link(seed, replica), expected
         self._cache, self._n_kept = cache, n_kept
         self._anchors = [np.array(start, dtype=np.float64)]  # of blocks 0, 1, ... as far as they are known
         self._length: int | None = None
         self._first = ""
         self._host = platform.node()
-        self._start_process()
+        self._start_process(peers or Peers())
 
-    def _start_process(self) -> None:
+    def _start_process(self, peers: Peers) -> None:
+        self._peers, self._lock = peers, peers.lock
+        if not self._first:
+            peers.waiting.add(self)
         self._kept: OrderedDict[int, Block] = OrderedDict()
         self._propagator: Propagator | None = None
-        self._lock = threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key not in ("_kept", "_propagator", "_lock")}
+        return {
+            key: value for key, value in vars(self).items() if key not in ("_kept", "_propagator", "_lock", "_peers")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._start_process()
         if self._host != platform.node():  # another machine may make other frames: check before the first one
             self._expected, self._first, self._host = self._first or self._expected, "", platform.node()
+        self._start_process(Peers())
+
+    @property
+    def n_atoms(self) -> int:
+        """Atoms of a frame."""
+        return len(self._anchors[0])
 
     @property
     def length(self) -> int:
@@ -165,15 +195,14 @@ class Blocks:
         """Checksum of block 0 as this machine makes it; warns where another one was expected."""
         with self._lock:
             if not self._first:
-                self._keep(0, self._made(0))
+                self._made(0)
             return self._first
 
     def _finished(self, index: int) -> Block:
         block = self._kept.get(index)
         if block is None:
             block = self._stored_or_made(index)
-            self._keep(index, block)
-        self._kept.move_to_end(index)
+        self._keep(index, block)
         return block
 
     def _stored_or_made(self, index: int) -> Block:
@@ -189,14 +218,24 @@ class Blocks:
     def _made(self, index: int) -> Block:
         if index and not self._first:
             self.first_checksum()
-        start = self._anchors[index]
-        frames = self._loaded().next_block(start.copy(), block_seed(self._seed, index, self._replica))
-        block = _checked(frames, (self.length, *start.shape))
         if index == 0:
-            self._note_first(block)
-        return block
+            return self._made_first()
+        frames = make_blocks(self._loaded(), self._anchors[index][None], index, [self._link])
+        return Block.of(frames[0])
+
+    def _made_first(self) -> Block:
+        """Block 0, together with those of all peers that have none yet."""
+        members = sorted({*self._peers.waiting, self}, key=lambda member: member._link)
+        starts = np.stack([member._anchors[0] for member in members])
+        made = make_blocks(self._loaded(), starts, 0, [member._link for member in members])
+        blocks = {member: Block.of(frames) for member, frames in zip(members, made, strict=True)}
+        for member, block in blocks.items():
+            member._note_first(block)
+        return blocks[self]
 
     def _note_first(self, block: Block) -> None:
+        self._peers.waiting.discard(self)
+        self._keep(0, block)
         self._first = block.checksum()
         if self._expected and self._expected != self._first:
             warnings.warn(
@@ -211,25 +250,17 @@ class Blocks:
         if index + 1 == len(self._anchors):
             self._anchors.append(block.last)
         self._kept[index] = block
+        self._kept.move_to_end(index)
         while len(self._kept) > self._n_kept:
             self._kept.popitem(last=False)
 
     def _key(self) -> str:
         """Name of this trajectory's folder in the cache."""
         start = hashlib.sha256(self._anchors[0].tobytes()).hexdigest()
-        text = f"{self.first_checksum()}:{start}:{self._seed}:{self._replica}:{self.length}"
+        text = f"{self.first_checksum()}:{start}:{self._link.seed}:{self._link.replica}:{self.length}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def _loaded(self) -> Propagator:
         if self._propagator is None:
             self._propagator = self._load_propagator()
         return self._propagator
-
-
-def _checked(frames: np.ndarray, shape: tuple[int, ...]) -> Block:
-    frames = np.asarray(frames, dtype=np.float64)
-    if frames.shape != shape:
-        raise MDGenError(f"the model returned frames of shape {frames.shape}, expected {shape}; correct its next_block")
-    if not np.isfinite(frames).all():
-        raise MDGenError("the model returned NaN or infinite positions; start from other coordinates or another seed")
-    return Block(frames=frames.astype(np.float32), last=frames[-1].copy())

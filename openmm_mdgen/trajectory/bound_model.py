@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.propagator import Propagator
 from openmm_mdgen.tasks.protocols import ModelLike, Simulator, bind_simulator, model_info
 from openmm_mdgen.trajectory.recipe import Recipe
@@ -24,26 +25,39 @@ class BoundModel:
         Used instead of the recipe's model; its content must be the same.
     device
         As for `load_task`; default: the CPU for a recipe made there, else the best there is.
+    structure
+        The recipe's, where it was read already.
     """
 
-    def __init__(self, recipe: Recipe, model: ModelLike | None = None, device: str | None = None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        model: ModelLike | None = None,
+        device: str | None = None,
+        structure: Structure | None = None,
+    ) -> None:
         self.recipe = recipe
         self.model = recipe.model if model is None else model
         self.device = device or ("cpu" if recipe.origin.device == "cpu" else None)
+        self._structure = structure
         self._task: Propagator | Simulator | None = None
+        self._propagator: Propagator | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_task": None}
+        return vars(self) | {"_task": None, "_propagator": None, "_structure": None}
 
     def __call__(self) -> Propagator:
-        """The propagator, bound to the recipe's structure and interval.
+        """The propagator, bound to the recipe's structure and interval once a process.
 
         Raises
         ------
         MDGenError
             As `task`, and if the model does not take this structure or interval.
         """
-        return bind_simulator(self.task, self.recipe.load_structure(), self.recipe.interval)
+        if self._propagator is None:
+            structure = self._structure or self.recipe.load_structure()
+            self._propagator = bind_simulator(self.task, structure, self.recipe.interval)
+        return self._propagator
 
     @property
     def task(self) -> Propagator | Simulator:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from MDAnalysis import Merge
 from MDAnalysis.core.topology import Topology
 from MDAnalysis.topology.base import TopologyReaderBase
 
-from openmm_mdgen.convert.mdanalysis import structure_to_mdanalysis
-from openmm_mdgen.convert.structures import file_to_atoms
-from openmm_mdgen.peptide.structure import Structure
+from openmm_mdgen.trajectory.opened import open_recipe
 from openmm_mdgen.trajectory.recipe import Recipe
 from openmm_mdgen.trajectory.recipe_file import read_recipe
 
@@ -35,20 +32,4 @@ class MDGenParser(TopologyReaderBase):
     def parse(self, **kwargs: Any) -> Topology:
         """Topology over the recipe's atoms."""
         recipe = self.filename if isinstance(self.filename, Recipe) else read_recipe(self.filename)
-        return recipe_to_topology(recipe)
-
-
-def recipe_to_topology(recipe: Recipe) -> Topology:
-    """MDAnalysis topology of a recipe's atoms; see `MDGenParser`.
-
-    Raises
-    ------
-    MDGenError
-        If the structure file is missing or has changed.
-    """
-    if isinstance(recipe.structure, Structure):
-        return structure_to_mdanalysis(recipe.structure)
-    recipe.check_structure()
-    atoms = file_to_atoms(recipe.structure)
-    whole = atoms.universe
-    return (whole if len(atoms) == len(whole.atoms) else Merge(atoms))._topology
+        return open_recipe(recipe).topology

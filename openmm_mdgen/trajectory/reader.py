@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from typing import Any, ClassVar
 
 from MDAnalysis import Universe
@@ -19,9 +18,8 @@ from MDAnalysis.lib.util import store_init_arguments
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.propagator import Propagator
 from openmm_mdgen.tasks.protocols import ModelInfo, ModelLike, Simulator, model_info
-from openmm_mdgen.trajectory.blocks import Blocks
-from openmm_mdgen.trajectory.bound_model import BoundModel
-from openmm_mdgen.trajectory.parser import MDGenParser, recipe_to_topology
+from openmm_mdgen.trajectory.opened import Replica, open_recipe
+from openmm_mdgen.trajectory.parser import MDGenParser
 from openmm_mdgen.trajectory.recipe import Recipe
 from openmm_mdgen.trajectory.recipe_file import library_versions, read_n_atoms, read_recipe
 from openmm_mdgen.trajectory.writing import frame_writer
@@ -61,12 +59,14 @@ class MDGenReader(ReaderBase):
         Default: the CPU for a recipe made there, else the best there is.
     cache
         Folder in which finished blocks are kept for other readers and later sessions; safe under several readers.
-    blocks
-        Shares the blocks of another reader of the same recipe; used by `copy`.
+    replica
+        What `OpenedRecipe.replicas` gave for the recipe: shares model and blocks with other readers.
 
     Notes
     -----
-    Limitations: opening generates the first block. Reaching a frame the first time generates every block before it,
+    Opening loads the model and makes no frame; frames are made where positions or a frame are asked for.
+
+    Limitations: reaching a frame the first time generates every block before it,
     since each starts where the one before ended. There are no velocities, forces or unit cell. Pickles hold the recipe,
     the current frame and the known starts of blocks, not the frames.
 
@@ -92,36 +92,53 @@ class MDGenReader(ReaderBase):
         model: ModelLike | None = None,
         device: str | None = None,
         cache: str | PathLike[str] | None = None,
-        blocks: Blocks | None = None,
+        replica: Replica | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(filename, convert_units=convert_units, **kwargs)
         if isinstance(filename, Recipe):
             self.filename = None
-        self._recipe = filename if isinstance(filename, Recipe) else read_recipe(filename)
-        self._bound = BoundModel(self._recipe, model, device)
-        structure = self._recipe.load_structure()
-        self.n_atoms = len(structure.names)
+        if replica is None:
+            recipe = filename if isinstance(filename, Recipe) else read_recipe(filename)
+            replica = open_recipe(recipe).replicas([recipe.replica], model, device, cache)[0]
+            self._kwargs["replica"] = replica
+        self._recipe, self._bound, self._blocks = replica.recipe, replica.bound, replica.blocks
+        self.n_atoms = self._blocks.n_atoms
         self.n_frames = self._recipe.n_frames
         if n_atoms not in (None, self.n_atoms):
             raise MDGenError(
                 f"the topology has {n_atoms} atoms, the recipe's structure has {self.n_atoms}; open the recipe with "
                 "the structure that it was written for"
             )
-        if blocks is None:
-            blocks = Blocks(
-                self._bound,
-                self._recipe.load_start(structure),
-                self._recipe.seed,
-                replica=self._recipe.replica,
-                expected=self._recipe.origin.first_block,
-                cache=None if cache is None else Path(cache),
-            )
-            blocks.first_checksum()
-        self._blocks = blocks
-        self._kwargs["blocks"] = blocks
-        self.ts = self._Timestep(self.n_atoms, **({"dt": self._recipe.interval} | self._ts_kwargs))
-        self._read_frame(0)
+        self._ts = self._Timestep(self.n_atoms, **({"dt": self._recipe.interval} | self._ts_kwargs))
+        self._set_place(0)
+        self._has_positions = False
+
+    @property
+    def ts(self) -> Timestep:
+        """The current frame; made now where it was not asked for before."""
+        if not self._has_positions:
+            self._read_frame(self._ts.frame)
+        return self._ts
+
+    @ts.setter
+    def ts(self, ts: Timestep) -> None:
+        self._ts, self._has_positions = ts, True
+
+    @property
+    def dt(self) -> float:
+        """ps between frames."""
+        return float(self._ts.dt)
+
+    @property
+    def frame(self) -> int:
+        """Number of the current frame."""
+        return int(self._ts.frame)
+
+    @property
+    def time(self) -> float:
+        """ps of the current frame."""
+        return float(self._ts.time)
 
     @classmethod
     def parse_n_atoms(cls, filename: str, **kwargs: Any) -> int:
@@ -165,30 +182,40 @@ class MDGenReader(ReaderBase):
         """Nothing is held open."""
 
     def _reopen(self) -> None:
-        self.ts.frame = -1
-        self.ts.time = 0.0  # auxiliary readers deduce the time of frame 0 from it
+        self._ts.frame = -1
+        self._ts.time = 0.0  # auxiliary readers deduce the time of frame 0 from it
+        self._has_positions = True  # none are asked for before the first frame
 
     def _read_frame(self, frame: int) -> Timestep:
-        self.ts.positions = self._blocks.frame(self._recipe.skip + frame)
-        self.ts.frame = frame
-        self.ts.time = (frame + 1) * self.ts.dt
-        return self.ts
+        self._ts.positions = self._blocks.frame(self._recipe.skip + frame)
+        self._has_positions = True
+        self._set_place(frame)
+        return self._ts
+
+    def _set_place(self, frame: int) -> None:
+        self._ts.frame = frame
+        self._ts.time = (frame + 1) * self._ts.dt
 
     def _read_next_timestep(self, ts: Timestep | None = None) -> Timestep:
-        if self.ts.frame >= self.n_frames - 1:
+        if self._ts.frame >= self.n_frames - 1:
             raise EOFError(f"the trajectory has {self.n_frames} frames")
-        return self._read_frame(self.ts.frame + 1)
+        return self._read_frame(self._ts.frame + 1)
 
 
-def recipe_to_universe(recipe: Recipe | str | PathLike[str], **reader: Any) -> Universe:
+def recipe_to_universe(
+    recipe: Recipe | str | PathLike[str],
+    model: ModelLike | None = None,
+    device: str | None = None,
+    cache: str | PathLike[str] | None = None,
+) -> Universe:
     """A Universe of a recipe alone: its atoms and its frames.
 
     Parameters
     ----------
     recipe
         Path of a ``.mdgen`` file, or a `Recipe`.
-    reader
-        ``model``, ``device`` and ``cache`` of `MDGenReader`.
+    model, device, cache
+        As for `MDGenReader`.
 
     Raises
     ------
@@ -199,5 +226,6 @@ def recipe_to_universe(recipe: Recipe | str | PathLike[str], **reader: Any) -> U
     --------
     >>> universe = recipe_to_universe("pep.mdgen", cache="blocks/")
     """
-    known = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
-    return Universe(recipe_to_topology(known), recipe if isinstance(recipe, Recipe) else str(recipe), **reader)
+    opened = open_recipe(recipe if isinstance(recipe, Recipe) else read_recipe(recipe))
+    made = opened.replicas([opened.recipe.replica], model, device, cache)[0]
+    return Universe(opened.topology, made.recipe if isinstance(recipe, Recipe) else str(recipe), replica=made)

@@ -107,13 +107,21 @@ class Recipe:
         """
         if isinstance(self.structure, Structure):
             return self.structure
-        self.check_structure()
+        self.with_structure_hash()
         return load_structure(self.structure)
 
-    def check_structure(self) -> None:
-        """Raise `MDGenError` if the structure's file is missing or has changed since the recipe was written."""
-        if not isinstance(self.structure, Structure):
-            _check_file(self.structure, self.origin.structure_hash, "structure")
+    def with_structure_hash(self) -> Recipe:
+        """The same recipe with the hash of its structure's file.
+
+        Raises
+        ------
+        MDGenError
+            If the file is missing or has changed since the recipe was written.
+        """
+        if isinstance(self.structure, Structure):
+            return self
+        found = _checked_hash(self.structure, self.origin.structure_hash, "structure")
+        return replace(self, origin=replace(self.origin, structure_hash=found))
 
     def load_start(self, structure: Structure) -> np.ndarray:
         """(N, 3) float64 Å: starting coordinates.
@@ -126,7 +134,7 @@ class Recipe:
         if self.start is None:
             start = structure.positions
         elif isinstance(self.start, Path):
-            _check_file(self.start, self.origin.start_hash, "start")
+            _checked_hash(self.start, self.origin.start_hash, "start")
             start = load_structure(self.start).positions
         else:
             start = self.start
@@ -158,13 +166,14 @@ def _check_count(name: str, value: Any, least: int) -> None:
         raise MDGenError(f"{name} {value} is below {least}; give {least} or more")
 
 
-def _check_file(path: Path, expected: str, role: str) -> None:
+def _checked_hash(path: Path, expected: str, role: str) -> str:
     found = _file_hash(path, role)
     if expected and found != expected:
         raise MDGenError(
             f"{role} file {str(path)!r} has changed since the recipe was written (SHA-256 {found[:12]}, expected "
             f"{expected[:12]}); restore it or write the recipe again"
         )
+    return found
 
 
 def _file_hash(path: Path, role: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.tasks.propagator import Propagator, block_seed, next_blocks
+from openmm_mdgen.tasks.chain import Link, chain_blocks
+from openmm_mdgen.tasks.propagator import Propagator
 
 
 def stream_frames(
@@ -49,22 +49,9 @@ def stream_frames(
     ...     ...
     """
     anchors = np.repeat(np.asarray(start, dtype=np.float64)[None], n_replicas, axis=0)
-    length = propagator.n_frames
-    for block, first in enumerate(range(0, skip + n_frames, length)):
-        seeds = [block_seed(seed, block, replica) for replica in range(n_replicas)]
-        frames = next_blocks(propagator, anchors, seeds)
-        _check(frames, (n_replicas, length, *anchors.shape[1:]), first)
-        anchors = frames[:, -1].copy()
+    links = [Link(seed, replica) for replica in range(n_replicas)]
+    firsts = range(0, skip + n_frames, propagator.n_frames)
+    for first, frames in zip(firsts, chain_blocks(propagator, anchors, links), strict=False):
         wanted = frames[:, max(skip - first, 0) : skip + n_frames - first]
         if wanted.shape[1]:
             yield wanted
-
-
-def _check(frames: np.ndarray, shape: tuple[int, ...], first: int) -> None:
-    if frames.shape != shape:
-        raise MDGenError(f"the model returned frames of shape {frames.shape}, expected {shape}; correct its next_block")
-    if not np.isfinite(frames).all():
-        raise MDGenError(
-            f"the model returned NaN or infinite positions after frame {first}; start from other coordinates or with "
-            "another seed"
-        )
