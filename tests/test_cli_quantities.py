@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openmm_mdgen.cli.quantities import text_to_time, time_to_frames, time_to_text
+from openmm_mdgen.cli.quantities import Time, text_to_time
+from openmm_mdgen.convert.times import time_to_text
 from openmm_mdgen.errors import MDGenError
 
 
@@ -33,11 +34,8 @@ def test_time_to_text_and_back(time):
     assert text_to_time(time_to_text(time)) == pytest.approx(time, rel=1e-5)
 
 
-@given(st.integers(1, 10**7), st.sampled_from([0.1, 0.3, 1.0, 2.5, 10.0, 100.0]))
-def test_multiples_are_not_rounded(n_frames, interval):
-    assert time_to_frames(n_frames * interval, interval) == (n_frames, False)
-
-
-def test_other_times_are_rounded_up():
-    assert time_to_frames(25.0, 10.0) == (3, True)
-    assert time_to_frames(1.0, 10.0) == (1, True)
+@pytest.mark.parametrize("text", ["0ps", "0 ns"])
+def test_zero_where_it_is_allowed(text):
+    assert Time(zero=True).convert(text, None, None) == 0
+    with pytest.raises(MDGenError, match="must be 0 or more"):
+        Time(zero=True).convert("-1ps", None, None)

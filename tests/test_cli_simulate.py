@@ -216,7 +216,8 @@ def test_a_model_that_does_not_simulate(pep, capsys, monkeypatch):
 def test_rounded_times_are_told(pep, capsys):
     run("pep.pdb", "--time", "25ps", "-o", "out.xtc")
     assert (
-        "warning: --time 25 ps is not a multiple of the interval 10 ps; rounded up to 30 ps" in capsys.readouterr().err
+        "warning: --time 25 ps is not a multiple of the interval 10 ps; it is rounded up to 30 ps"
+        in capsys.readouterr().err
     )
     assert MDAnalysis.Universe("pep.pdb", "out.xtc").trajectory.n_frames == 3
 
@@ -227,7 +228,7 @@ def test_rounded_times_are_told(pep, capsys):
         (["pep.pdb", "--time", "0ns"], "time '0ns' must be above 0"),
         (["pep.pdb", "--time", "-5ns"], "time '-5ns' must be above 0"),
         (["pep.pdb", "--time", "10"], "'10' is not a time"),
-        (["pep.pdb", "--interval", "0ps"], "time '0ps' must be above 0"),
+        (["pep.pdb", "--interval", "0ps"], "--interval '0ps' must be above 0"),
         (["pep.pdb", "--interval", "1ns"], r"interval 1000 ps is outside the model's range (0.1 to 100 ps)"),
         (["pep.pdb", "--equilibrate", "-1ns"], "must be above 0"),
         (["pep.pdb", "--replicas", "0"], "--replicas 0 is below 1"),

@@ -164,7 +164,6 @@ FREE = "unconditional ACE-A-NME --time 100ps"
         (f"{DESIGN} --residues 2 --sequences 21", "n_sequences 21 is above the 20 sequences that there are"),
         (f"{DESIGN} --residues 2 --model tiny-upsample.safetensors", "model 'tiny-upsample' cannot design"),
         (f"{DESIGN} --residues 2 --model tiny.safetensors", "model 'tiny' has not learned to inpaint"),
-        (f"{FREE} --time 105ps", "time 105 ps is not a multiple of the interval 10 ps"),
         ("unconditional AXA", "has 'X', which is no residue"),
         ("unconditional ACE-AAAAAAA-NME", "has 7 residues, outside model 'tiny-inpaint'"),
         (f"{FREE} --model cut.safetensors", "cut.safetensors is damaged or no .safetensors file"),

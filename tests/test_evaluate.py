@@ -290,8 +290,8 @@ def test_command(files, tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (["--lag", "soon"], "--lag soon is not a time"),
-        (["--lag", "-5ps"], "--lag -5ps is not a time"),
+        (["--lag", "soon"], "--lag 'soon' is not a time"),
+        (["--lag", "-5ps"], "--lag '-5ps' must be above 0"),
         (["--reference-seconds", "3"], "only one of --reference-seconds and --generated-seconds"),
         (["--designed", "absent.txt"], "cannot read absent.txt"),
         (["--generated", "absent.xtc"], "no generated file matches absent.xtc"),

@@ -9,7 +9,7 @@ import torch
 from tiny import DATA, c_n_lengths, center_volumes, inpaint_task, internal, moving, random_motion, rearranged, structure
 
 import openmm_mdgen
-from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks import model
@@ -240,8 +240,7 @@ QGRE = DATA / "QGRE.pdb"
         ({"through": {"30": QGRE}}, r"key frame time '30' is no number"),
         ({"through": [QGRE]}, r"through is a list; give a dict of times in ps and structures"),
         ({"start": None, "end": None}, r"no structure is given; give start, end or through"),
-        ({"time": 95}, r"time 95 ps is not a multiple of the interval 10 ps"),
-        ({"time": 5}, r"time 5 ps must be at least one interval of 10 ps"),
+        ({"time": 0}, r"time 0 ps must be above 0"),
         ({"time": float("inf")}, r"time inf ps must be"),
         ({"interval": 0}, r"interval 0 ps must be above 0"),
         ({"interval": 0.5}, r"interval of 0.5 ps is outside model 'tiny-inpaint'.s range 1 to 100 ps"),
@@ -276,3 +275,13 @@ def test_another_sequence_with_as_many_atoms():
     other = Structure(**{**vars(source), "resnames": tuple("ILE" if n == "LEU" else n for n in source.resnames)})
     with pytest.raises(MDGenError):
         interpolate(source, other, time=100)
+
+
+def test_times_are_rounded_up_as_everywhere():
+    with pytest.warns(
+        MDGenWarning, match="time 15 ps is not a multiple of the interval 10 ps; it is rounded up to 20 ps"
+    ):
+        (path,) = interpolate(QGRE, QGRE, n_paths=1, time=15)
+    assert path.trajectory.n_frames == 3
+    (same,) = interpolate(QGRE, QGRE, n_paths=1, time="0.02 ns", interval="10ps")
+    np.testing.assert_array_equal(same.trajectory.timeseries(), path.trajectory.timeseries())

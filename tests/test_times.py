@@ -1,11 +1,15 @@
 """Times as users write them."""
 
+import warnings
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openmm import unit
 
-from openmm_mdgen.convert.times import checked_time, is_number, text_to_picoseconds, to_picoseconds
-from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.convert.times import checked_time, is_number, text_to_picoseconds, to_picoseconds, whole_intervals
+from openmm_mdgen.errors import MDGenError, MDGenWarning
 
 
 @pytest.mark.parametrize(
@@ -66,3 +70,22 @@ def test_texts_that_are_no_time_are_told_apart_from_names():
 @pytest.mark.parametrize("value, expected", [(1, True), (np.float64(1), True), (True, False), ("1", False)])
 def test_plain_numbers(value, expected):
     assert is_number(value) is expected
+
+
+@given(st.integers(1, 10**7), st.sampled_from([0.1, 0.3, 1.0, 2.5, 10.0, 100.0]))
+def test_multiples_are_not_rounded(number, interval):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert whole_intervals(number * interval, interval) == number
+
+
+@pytest.mark.parametrize("time, number, rounded", [(25.0, 3, "30 ps"), ("1ps", 1, "10 ps"), ("0.0101 ns", 2, "20 ps")])
+def test_other_times_are_rounded_up(time, number, rounded):
+    with pytest.warns(MDGenWarning, match=f"is not a multiple of the interval 10 ps; it is rounded up to {rounded}"):
+        assert whole_intervals(time, 10.0) == number
+
+
+@pytest.mark.parametrize("time", [0, -5.0, float("nan"), "0ps", "soon", None])
+def test_times_that_hold_no_interval(time):
+    with pytest.raises(MDGenError, match="--time"):
+        whole_intervals(time, 10.0, "--time")

@@ -8,8 +8,6 @@ from MDAnalysis import Universe
 from MDAnalysisTests import datafiles
 
 from openmm_mdgen.cli import main
-from openmm_mdgen.cli.upsample import Duration
-from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.upsampling.dcd import DCD
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning:MDAnalysis")
@@ -28,17 +26,11 @@ def files(tmp_path):
     return path, write_topology(tmp_path / "a.pdb", 7)
 
 
-@pytest.mark.parametrize(
-    ("text", "ps"), [("0.1ps", 0.1), ("100fs", 0.1), ("1 ns", 1000.0), ("2", 2.0), ("1e-1ps", 0.1)]
-)
-def test_durations(text, ps):
-    assert Duration().convert(text, None, None) == pytest.approx(ps)
-
-
-@pytest.mark.parametrize("text", ["fast", "1 week", ""])
-def test_durations_that_are_none(text):
-    with pytest.raises(MDGenError, match="is not a time"):
-        Duration().convert(text, None, None)
+@pytest.mark.parametrize("text", ["2", "fast", "-1ps", "0ps"])
+def test_times_have_units_and_are_above_zero(files, text, capfd):
+    path, topology = files
+    assert run(path, "-t", topology, "--in-place", "--interval", text) == 2
+    assert f"{text!r}" in capfd.readouterr().err
 
 
 def test_in_place_with_backup(files, tmp_path, capfd):

@@ -11,6 +11,7 @@ import numpy as np
 from MDAnalysis import AtomGroup, Universe
 
 from openmm_mdgen.convert.structures import Source, load_structure, topology_to_structure
+from openmm_mdgen.convert.times import Time, checked_time, whole_intervals
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.forcefield.build import build_peptide
 from openmm_mdgen.peptide.peptide import Peptide, Structure
@@ -19,15 +20,13 @@ from openmm_mdgen.tasks.protocols import ModelLike
 from openmm_mdgen.trajectory.memory import frames_to_universe
 from openmm_mdgen.weights.roles import as_interpolator, as_unconditional
 
-_ROUNDING = 1e-6  # of an interval: what a time may be off a whole number of them
-
 
 def interpolate(
     start: Source | None,
     end: Source | None,
     n_paths: int = 16,
-    time: float = 1000.0,
-    interval: float = 10.0,
+    time: Time = 1000.0,
+    interval: Time = 10.0,
     through: Mapping[float, Source] | None = None,
     model: ModelLike = "peptide",
     seed: int = 0,
@@ -68,8 +67,9 @@ def interpolate(
     """
     if isinstance(n_paths, bool) or not isinstance(n_paths, int) or n_paths < 1:
         raise MDGenError(f"n_paths {n_paths!r} must be a whole number of 1 or more; leave it out for 16")
-    n_frames = _whole("time", time, interval) + 1
-    sources = _at_frames(start, end, through or {}, n_frames, time, interval)
+    interval = checked_time(interval, "interval", "10.0")
+    n_frames = whole_intervals(time, interval) + 1
+    sources = _at_frames(start, end, through or {}, n_frames, interval)
     structures = {k: load_structure(source) for k, source in sources.items()}
     first = next(iter(structures.values()))
     peptide = Peptide.from_structure(first)
@@ -84,8 +84,8 @@ def interpolate(
 
 def unconditional(
     sequence: str,
-    time: float = 10_000.0,
-    interval: float = 10.0,
+    time: Time = 10_000.0,
+    interval: Time = 10.0,
     replicas: int | None = None,
     model: ModelLike = "peptide",
     seed: int = 0,
@@ -112,7 +112,8 @@ def unconditional(
     """
     if replicas is not None and (isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 1):
         raise MDGenError(f"replicas {replicas!r} must be a whole number of 1 or more; leave it out for one trajectory")
-    n_frames = _whole("time", time, interval)
+    interval = checked_time(interval, "interval", "10.0")
+    n_frames = whole_intervals(time, interval)
     sampler = as_unconditional(model, device)
     structure = topology_to_structure(*_in_nm(*build_peptide(sequence, caps)))
     seeds = [block_seed(seed, 0, replica) for replica in range(replicas or 1)]
@@ -125,27 +126,11 @@ def _in_nm(topology: Any, positions: np.ndarray) -> tuple[Any, np.ndarray]:
     return topology, positions / 10
 
 
-def _whole(name: str, time: float, interval: float) -> int:
-    """How many intervals a time holds."""
-    if not (math.isfinite(interval) and interval > 0):
-        raise MDGenError(f"interval {interval} ps must be above 0; give picoseconds, such as 10.0")
-    if not (math.isfinite(time) and time >= interval * (1 - _ROUNDING)):
-        raise MDGenError(f"{name} {time} ps must be at least one interval of {interval:g} ps; give for example 1000")
-    number = round(time / interval)
-    if abs(number * interval - time) > 1e-3 * interval:
-        raise MDGenError(
-            f"{name} {time:g} ps is not a multiple of the interval {interval:g} ps; give {number * interval:g}, or "
-            "another interval"
-        )
-    return number
-
-
 def _at_frames(
     start: Source | None,
     end: Source | None,
     through: Mapping[float, Source],
     n_frames: int,
-    time: float,
     interval: float,
 ) -> dict[int, Source]:
     """The given structures by frame number, in order."""
@@ -163,8 +148,9 @@ def _at_frames(
     for at, source in through.items():
         frame = round(at / interval) if math.isfinite(at) else -1
         if not 0 <= frame < n_frames:
+            span = (n_frames - 1) * interval
             raise MDGenError(
-                f"a key frame at {at:g} ps is outside the span of 0 to {time:g} ps; move it or lengthen it"
+                f"a key frame at {at:g} ps is outside the span of 0 to {span:g} ps; move it or lengthen it"
             )
         if abs(frame * interval - at) > 1e-3 * interval:
             raise MDGenError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from os import PathLike
 from pathlib import Path
@@ -12,6 +11,7 @@ from MDAnalysis import AtomGroup, Merge, Universe
 
 from openmm_mdgen.convert.locations import one_location
 from openmm_mdgen.convert.structures import Source, load_structure
+from openmm_mdgen.convert.times import Time, checked_time, whole_intervals
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.protocols import ModelInfo, ModelLike
@@ -19,45 +19,44 @@ from openmm_mdgen.trajectory import reader as _reader  # noqa: F401  registers t
 from openmm_mdgen.trajectory.opened import OpenedRecipe, Replica, open_recipe
 from openmm_mdgen.trajectory.recipe import Recipe
 
-_ROUNDING = 1e-6  # of an interval: what a time may be off a whole number of them
 _KELVIN = 0.5
 
 
 @overload
 def simulate(
     structure: Source,
-    time: float,
-    interval: float = ...,
+    time: Time,
+    interval: Time = ...,
     model: ModelLike = ...,
     seed: int = ...,
     replicas: None = ...,
     device: str | None = ...,
     temperature: float | None = ...,
-    equilibrate: float = ...,
+    equilibrate: Time = ...,
 ) -> Universe: ...
 @overload
 def simulate(
     structure: Source,
-    time: float,
-    interval: float = ...,
+    time: Time,
+    interval: Time = ...,
     model: ModelLike = ...,
     seed: int = ...,
     *,
     replicas: int,
     device: str | None = ...,
     temperature: float | None = ...,
-    equilibrate: float = ...,
+    equilibrate: Time = ...,
 ) -> list[Universe]: ...
 def simulate(
     structure: Source,
-    time: float,
-    interval: float = 10.0,
+    time: Time,
+    interval: Time = 10.0,
     model: ModelLike = "peptide",
     seed: int = 0,
     replicas: int | None = None,
     device: str | None = None,
     temperature: float | None = None,
-    equilibrate: float = 0.0,
+    equilibrate: Time = 0.0,
 ) -> Universe | list[Universe]:
     """A generated trajectory as a Universe; its frames are made when they are read.
 
@@ -67,9 +66,10 @@ def simulate(
         Path, Universe or AtomGroup (its current positions), (OpenMM Topology, positions), or Structure: the start, and
         the source of bond lengths and angles.
     time
-        Length in ps. Frames are at interval, 2 interval, ..., time; the start is not one of them.
+        Length: a number in ps, a text such as ``"10ns"``, or a quantity. Frames are at interval, 2 interval, ..., time;
+        the start is not one of them.
     interval
-        Picoseconds between frames.
+        Time between frames, likewise.
     model
         Bundled or registered name, path of weights, or an object with ``next_block`` or ``bind``.
     seed
@@ -81,7 +81,7 @@ def simulate(
     temperature
         Kelvin. The ensemble is the model's own; another temperature brings a warning.
     equilibrate
-        Picoseconds generated before the first frame and left out.
+        Time generated before the first frame and left out.
 
     Raises
     ------
@@ -93,12 +93,12 @@ def simulate(
     >>> universe = openmm_mdgen.simulate("pep.pdb", time=10_000)
     >>> runs = openmm_mdgen.simulate("pep.pdb", time=1_000, replicas=16, equilibrate=500)
     """
-    _check_interval(interval)
-    n_frames = _n_intervals("time", time, interval)
-    skip = _n_intervals("equilibrate", equilibrate, interval) if equilibrate else 0
+    interval = checked_time(interval, "interval", "10.0")
+    n_frames = whole_intervals(time, interval, "time")
+    skip = whole_intervals(equilibrate, interval, "equilibrate") if equilibrate else 0
     if replicas is not None and (isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 1):
         raise MDGenError(f"replicas {replicas!r} must be a whole number of 1 or more; leave it out for one trajectory")
-    opened = open_recipe(Recipe(model, _kept(structure), n_frames, float(interval), seed=seed, skip=skip))
+    opened = open_recipe(Recipe(model, _kept(structure), n_frames, interval, seed=seed, skip=skip))
     found = opened.replicas(range(replicas or 1), device=device)
     universes = [_universe(structure, opened, replica) for replica in found]
     _check_temperature(temperature, universes[0].trajectory.model_info)
@@ -119,26 +119,6 @@ def _universe(structure: Source, opened: OpenedRecipe, replica: Replica) -> Univ
         universe.load_new(replica.recipe, replica=replica)
         return universe
     return Universe(opened.topology.copy(), replica.recipe, replica=replica)
-
-
-def _check_interval(interval: float) -> None:
-    if not (math.isfinite(interval) and interval > 0):
-        raise MDGenError(f"interval {interval} ps must be above 0; give picoseconds, such as 10.0")
-
-
-def _n_intervals(name: str, time: float, interval: float) -> int:
-    """Whole intervals in a time, rounded up with a warning."""
-    if not (math.isfinite(time) and time > 0):
-        raise MDGenError(f"{name} {time} ps must be above 0; give picoseconds, such as {name}=1000")
-    number = math.ceil(time / interval - _ROUNDING)
-    if abs(number * interval - time) > _ROUNDING * interval:
-        warnings.warn(
-            f"{name} {time:g} ps is not a multiple of the interval {interval:g} ps; it is rounded up to "
-            f"{number * interval:g} ps",
-            MDGenWarning,
-            stacklevel=3,
-        )
-    return number
 
 
 def _check_temperature(temperature: float | None, model: ModelInfo) -> None:

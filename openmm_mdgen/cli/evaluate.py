@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from openmm_mdgen.cli.quantities import Time
 from openmm_mdgen.errors import MDGenError
 
 _LISTS = ("--reference", "--generated", "--replicate", "--paths")
@@ -33,24 +34,6 @@ def repeat_lists(args: list[str]) -> list[str]:
     return out
 
 
-def picoseconds(context: click.Context, parameter: click.Parameter, value: str) -> float:
-    """``100``, ``100ps``, ``1ns`` or ``500fs`` to ps.
-
-    Raises
-    ------
-    MDGenError
-        For anything else, and for negative times.
-    """
-    for unit, factor in (("ps", 1.0), ("ns", 1e3), ("fs", 1e-3), ("us", 1e6), ("", 1.0)):
-        try:
-            number = float(value.strip().removesuffix(unit)) * factor
-        except ValueError:
-            continue
-        if 0 <= number < float("inf"):
-            return number
-    raise MDGenError(f"--{parameter.name} {value} is not a time of zero or more; write it as 100ps or 1ns")
-
-
 @click.command(cls=_Lists)
 @click.option("--reference", multiple=True, required=True, help="trajectories or patterns, replicas of one molecule")
 @click.option("--generated", multiple=True, required=True, help="trajectories or patterns to be judged")
@@ -60,8 +43,8 @@ def picoseconds(context: click.Context, parameter: click.Parameter, value: str) 
 @click.option("--paths", multiple=True, help="generated transition paths")
 @click.option("--designed", type=click.Path(path_type=Path), help="text file with one designed sequence per line")
 @click.option("--select", default="all", show_default=True, help="MDAnalysis selection, such as protein")
-@click.option("--lag", default="100ps", show_default=True, callback=picoseconds, help="of TICA and the Markov model")
-@click.option("--discard", default="0ps", show_default=True, callback=picoseconds, help="left out of generated starts")
+@click.option("--lag", type=Time(), default="100ps", show_default=True, help="of TICA and the Markov model")
+@click.option("--discard", type=Time(zero=True), default="0ps", show_default=True, help="left out of generated starts")
 @click.option("--reference-seconds", type=float, help="wall time that the reference took, for the speed-up")
 @click.option("--generated-seconds", type=float, help="wall time that the generated trajectories took")
 @click.option("--no-3d", is_flag=True, help="leave out the three-dimensional view")

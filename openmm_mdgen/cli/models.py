@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 
 import click
 
-from openmm_mdgen.cli.quantities import time_to_text
+from openmm_mdgen.convert.times import time_to_text
 from openmm_mdgen.errors import MDGenError
 
 _HEADER = ("model", "tasks", "residues", "intervals", "temperature", "content")

@@ -3,62 +3,56 @@
 from __future__ import annotations
 
 import math
-import re
 
 import click
 
+from openmm_mdgen.convert.times import text_to_picoseconds
 from openmm_mdgen.errors import MDGenError
 
-_UNITS = {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6, "µs": 1e6, "ms": 1e9}  # ps
-_TIME = re.compile(r"([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*([a-zµ]+)", re.IGNORECASE)
-_ROUNDING = 1e-6  # of an interval: what a time may be off a whole number of them
 
-
-def text_to_time(text: str) -> float:
-    """Picoseconds of a positive time with its unit.
+def text_to_time(text: str, *, zero: bool = False, option: str = "") -> float:
+    """Picoseconds of a time with its unit, above zero or, with `zero`, from it on; errors name the option.
 
     Raises
     ------
     MDGenError
-        If it is no time, has no unit, or is not above zero.
+        If it is no time, has no unit, or is too small.
 
     Examples
     --------
     >>> text_to_time("10ns"), text_to_time("0.1 ps")
     (10000.0, 0.1)
     """
-    match = _TIME.fullmatch(text.strip())
-    if match is None or match[2].lower() not in _UNITS:
-        raise MDGenError(f"{text!r} is not a time; write a number and fs, ps, ns, us or ms, as in 10ns")
-    try:
-        time = float(match[1]) * _UNITS[match[2].lower()]
-    except ValueError as error:
-        raise MDGenError(f"{text!r} is not a time; write a number and fs, ps, ns, us or ms, as in 10ns") from error
-    if not (math.isfinite(time) and time > 0):
-        raise MDGenError(f"time {text!r} must be above 0; write for example 10ns")
+    time = text_to_picoseconds(text)
+    if time is None:
+        shown = f"{option} {text!r}".strip()
+        raise MDGenError(f"{shown} is not a time; write a number and fs, ps, ns, us or ms, as in 10ns")
+    if not (math.isfinite(time) and (time > 0 or (zero and time == 0))):
+        raise MDGenError(
+            f"{option or 'time'} {text!r} must be {'0 or more' if zero else 'above 0'}; write for example 10ns"
+        )
     return time
 
 
-def time_to_text(time: float) -> str:
-    """A time in ps with the unit that suits it: 10000.0 -> ``"10 ns"``."""
-    unit = next((unit for unit in ("ms", "us", "ns", "ps") if time >= _UNITS[unit]), "fs")
-    return f"{time / _UNITS[unit]:.6g} {unit}"
-
-
-def time_to_frames(time: float, interval: float) -> tuple[int, bool]:
-    """Whole intervals that cover a time (both in ps), and whether the time had to be rounded up to them."""
-    n_frames = math.ceil(time / interval - _ROUNDING)
-    return n_frames, abs(n_frames * interval - time) > _ROUNDING * interval
-
-
 class Time(click.ParamType):
-    """A positive time with its unit, such as ``10ns``; becomes picoseconds."""
+    """A time with its unit, such as ``10ns``; becomes picoseconds.
+
+    Parameters
+    ----------
+    zero
+        Whether it may be 0.
+    """
 
     name = "time"
 
+    def __init__(self, zero: bool = False) -> None:
+        self.zero = zero
+
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Time in ps."""
-        return value if isinstance(value, float) else text_to_time(str(value))
+        if isinstance(value, float):
+            return value
+        return text_to_time(str(value), zero=self.zero, option=_option(param))
 
 
 class Count(click.ParamType):
@@ -77,11 +71,16 @@ class Count(click.ParamType):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number."""
-        option = f"{max(param.opts, key=len)} " if param is not None else ""
+        shown = f"{_option(param)} {value}".strip()
         try:
             number = int(str(value))
         except ValueError as error:
-            raise MDGenError(f"{option}{value} is no whole number; give {self.least} or more") from error
+            raise MDGenError(f"{shown} is no whole number; give {self.least} or more") from error
         if number < self.least:
-            raise MDGenError(f"{option}{number} is below {self.least}; give {self.least} or more")
+            raise MDGenError(f"{shown} is below {self.least}; give {self.least} or more")
         return number
+
+
+def _option(param: click.Parameter | None) -> str:
+    """How the user writes the option; empty for an argument."""
+    return max(param.opts, key=len) if isinstance(param, click.Option) else ""

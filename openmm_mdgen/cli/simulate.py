@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time as clock
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +13,10 @@ from tqdm import tqdm
 from openmm_mdgen.cli.many import OneOrMany
 from openmm_mdgen.cli.messages import one_line_warnings
 from openmm_mdgen.cli.output import TrajectoryFiles, check_output, output_names
-from openmm_mdgen.cli.quantities import Count, Time, time_to_frames, time_to_text
+from openmm_mdgen.cli.quantities import Count, Time
 from openmm_mdgen.cli.start import Start, find_start, write_topology
-from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.convert.times import time_to_text, whole_intervals
+from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.propagator import Propagator
 from openmm_mdgen.tasks.protocols import ModelInfo, bind_simulator, model_info
 from openmm_mdgen.weights.roles import as_simulator, with_steps
@@ -97,8 +97,8 @@ def command(
     """
     with one_line_warnings():
         options = Options(
-            n_frames=_whole_frames("--time", time, interval),
-            skip=_whole_frames("--equilibrate", equilibrate, interval) if equilibrate else 0,
+            n_frames=whole_intervals(time, interval, "--time"),
+            skip=whole_intervals(equilibrate, interval, "--equilibrate") if equilibrate else 0,
             interval=interval,
             n_replicas=replicas,
             seed=seed,
@@ -227,18 +227,6 @@ def _write_topology(start: Start, output: Path) -> Path | None:
         path = output.with_name(f"{output.stem}_topology.pdb")
     write_topology(start, path)
     return path
-
-
-def _whole_frames(option: str, time: float, interval: float) -> int:
-    n_frames, rounded = time_to_frames(time, interval)
-    if rounded:
-        warnings.warn(
-            f"{option} {time_to_text(time)} is not a multiple of the interval {time_to_text(interval)}; rounded up to "
-            f"{time_to_text(n_frames * interval)}",
-            MDGenWarning,
-            stacklevel=2,
-        )
-    return n_frames
 
 
 def _keep_input(path: Path, structure: Path | None) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from MDAnalysis import Universe
 
 from openmm_mdgen.cli.output import TrajectoryFiles, check_output, output_names
-from openmm_mdgen.cli.quantities import time_to_text
 from openmm_mdgen.convert.structures import load_structure
+from openmm_mdgen.convert.times import time_to_text
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import replacing
 

@@ -6,30 +6,14 @@ from pathlib import Path
 
 import click
 
+from openmm_mdgen.cli.quantities import Time
 from openmm_mdgen.errors import MDGenError
-
-_UNITS = {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6}
-
-
-class Duration(click.ParamType):
-    """A time with its unit, such as ``0.1ps`` or ``100fs``; a bare number is in ps."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Time in ps."""
-        text = str(value).strip()
-        unit = next((unit for unit in _UNITS if text.endswith(unit)), "")
-        try:
-            return float(text.removesuffix(unit)) * _UNITS.get(unit, 1.0)
-        except ValueError:
-            raise MDGenError(f"{text!r} is not a time; write it as 0.1ps, 100fs or 1ns") from None
 
 
 @click.command()
 @click.argument("trajectory", type=click.Path(path_type=Path))
 @click.option("--topology", "-t", type=click.Path(path_type=Path), required=True, help="Any topology MDAnalysis reads.")
-@click.option("--interval", type=Duration(), default="0.1ps", show_default=True, help="Time between the new frames.")
+@click.option("--interval", type=Time(), default="0.1ps", show_default=True, help="Time between the new frames.")
 @click.option("--in-place", is_flag=True, help="Replace a DCD file by the finer one; its frames stay byte for byte.")
 @click.option("--backup", is_flag=True, help="With --in-place: keep the original as TRAJECTORY.bak.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="New file, in any format that MDAnalysis writes.")
@@ -40,7 +24,7 @@ class Duration(click.ParamType):
     help="What to do with atoms that are not protein: move each residue rigidly, on the straight and shortest way, "
     "between its places in the original frames. This is not their dynamics.",
 )
-@click.option("--dt", type=Duration(), help="Time between the original frames, if the file does not say or is wrong.")
+@click.option("--dt", type=Time(), help="Time between the original frames, if the file does not say or is wrong.")
 @click.option("--model", default="peptide", show_default=True, help="A model's name or file, or 'linear' for none.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the model's noise.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from typing import Any, TypeAlias
 
 import numpy as np
 from openmm import unit
 
-from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.errors import MDGenError, MDGenWarning
 
 Time: TypeAlias = "float | str | unit.Quantity"
 
 PICOSECONDS = {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6, "µs": 1e6, "μs": 1e6, "ms": 1e9}
 """Of the units that a text may name; the two micro signs are different letters."""
+_ROUNDING = 1e-6  # of an interval: what a time may be off a whole number of them
 _LONG = {"femtosecond": "fs", "picosecond": "ps", "nanosecond": "ns", "microsecond": "us", "millisecond": "ms"}
 _TEXT = re.compile(r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?)[\s*]*([a-zµμ]+)", re.IGNORECASE)
 
@@ -85,6 +87,53 @@ def checked_time(time: Any, name: str, example: str) -> float:
     if not (math.isfinite(found) and found > 0):
         raise MDGenError(f"{name} {found:g} ps must be above 0; give for example {name}={example}")
     return found
+
+
+def whole_intervals(time: Any, interval: float, name: str = "time", stacklevel: int = 2) -> int:
+    """How many intervals cover a time: at least one, rounded up with a warning.
+
+    Parameters
+    ----------
+    time : float, str or openmm.unit.Quantity
+        See `to_picoseconds`.
+    interval : float
+        ps, above zero.
+    name : str
+        Of the argument or option, for messages.
+    stacklevel : int
+        As of `warnings.warn`, counted from the caller.
+
+    Raises
+    ------
+    MDGenError
+        If it is no time, or not finite and above zero.
+
+    Warns
+    -----
+    MDGenWarning
+        Where the time is not a multiple of the interval.
+
+    Examples
+    --------
+    >>> whole_intervals("1ns", 10.0)
+    100
+    """
+    found = checked_time(time, name, "1000")
+    number = math.ceil(found / interval - _ROUNDING)
+    if abs(number * interval - found) > _ROUNDING * interval:
+        warnings.warn(
+            f"{name} {time_to_text(found)} is not a multiple of the interval {time_to_text(interval)}; it is rounded "
+            f"up to {time_to_text(number * interval)}",
+            MDGenWarning,
+            stacklevel=stacklevel + 1,
+        )
+    return number
+
+
+def time_to_text(time: float) -> str:
+    """A time in ps with the unit that suits it: 10000.0 -> ``"10 ns"``."""
+    name = next((name for name in ("ms", "us", "ns", "ps") if time >= PICOSECONDS[name]), "fs")
+    return f"{time / PICOSECONDS[name]:.6g} {name}"
 
 
 def is_number(value: Any) -> bool:

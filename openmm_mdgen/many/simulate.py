@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -11,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from openmm_mdgen.convert.structures import Source
-from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.convert.times import Time, checked_time, whole_intervals
+from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.many.engine import Call, Outcome, Report, run_calls
 from openmm_mdgen.many.folder import OutputFolder
 from openmm_mdgen.many.results import ManyResult, write_failed
@@ -22,17 +21,15 @@ from openmm_mdgen.many.workers import LOCAL, Demand, connected, versions
 from openmm_mdgen.tasks.protocols import model_info
 from openmm_mdgen.trajectory.writing import frame_writer_class
 
-_ROUNDING = 1e-6  # of an interval: what a time may be off a whole number of them
-
 
 def simulate_many(
     structures: Sequence[Source] | Mapping[str, Source] = (),
-    time: float = 10_000.0,
+    time: Time = 10_000.0,
     *,
     sequences: str | PathLike[str] | Iterable[str] | Mapping[str, str] = (),
     output: str | PathLike[str] = "generated",
-    interval: float = 10.0,
-    equilibrate: float = 0.0,
+    interval: Time = 10.0,
+    equilibrate: Time = 0.0,
     replicas: int = 1,
     model: Any = "peptide",
     seed: int = 0,
@@ -103,10 +100,11 @@ def simulate_many(
     >>> result = openmm_mdgen.simulate_many(Path("pdb").glob("*.pdb"), time=10_000, output="generated")
     >>> print(result.table())
     """
+    step = checked_time(interval, "interval", "10.0")
     settings = Settings(
-        n_frames=_intervals("time", time, interval),
-        interval=float(interval),
-        skip=_intervals("equilibrate", equilibrate, interval) if equilibrate else 0,
+        n_frames=whole_intervals(time, step),
+        interval=step,
+        skip=whole_intervals(equilibrate, step, "equilibrate") if equilibrate else 0,
         n_replicas=_count("replicas", replicas, 1),
         seed=_count("seed", seed, 0),
         model=_absolute(model),
@@ -140,23 +138,6 @@ def simulate_many(
             outcomes = run_calls(client, simulate_batch, calls, demand, progress)
         folder.sweep()
     return _result(folder, whole, outcomes, broken, systems)
-
-
-def _intervals(name: str, time: float, interval: float) -> int:
-    """Whole intervals that cover a time."""
-    if not (math.isfinite(interval) and interval > 0):
-        raise MDGenError(f"interval {interval} ps must be above 0; give picoseconds, such as 10.0")
-    if not (math.isfinite(time) and time > 0):
-        raise MDGenError(f"{name} {time} ps must be above 0; give picoseconds, such as {name}=1000")
-    number = math.ceil(time / interval - _ROUNDING)
-    if abs(number * interval - time) > _ROUNDING * interval:
-        warnings.warn(
-            f"{name} {time:g} ps is not a multiple of the interval {interval:g} ps; it is rounded up to "
-            f"{number * interval:g} ps",
-            MDGenWarning,
-            stacklevel=3,
-        )
-    return number
 
 
 def _count(name: str, value: Any, least: int) -> int:
