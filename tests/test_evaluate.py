@@ -232,8 +232,8 @@ def test_water_needs_a_selection(data, sides):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"select": "resname XXX"}, "finds 0 atoms in a reference trajectory"),
-        ({"select": "no such word"}, "selection 'no such word' is not understood"),
+        ({"select": "resname XXX"}, "reference select .* finds 0 of"),
+        ({"select": "no such word"}, "select 'no such word' is no MDAnalysis selection"),
         ({"discard": 1e6}, "has 400 frames and 100000 are discarded"),
     ],
 )
@@ -250,7 +250,7 @@ def test_bad_sources(data, sides, tmp_path):
         evaluate(sides[0], [], **QUICK)
     junk = tmp_path / "junk.xtc"
     junk.write_bytes(b"not a trajectory")
-    with pytest.raises(MDGenError, match=r"cannot read generated .*junk\.xtc"):
+    with pytest.raises(MDGenError, match=r"generated .*junk\.xtc.* cannot be read"):
         evaluate(sides[0], junk, data / "QGRE.pdb", **QUICK)
     slow = heavy_universe(data / "QGRE.pdb", sides[0][0].trajectory.get_array(), dt=40.0)
     with pytest.raises(MDGenError, match="trajectories of one side have 10 and 40 ps between frames"):

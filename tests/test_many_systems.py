@@ -87,6 +87,6 @@ def test_structures_by_name_and_their_content():
 
 def test_a_selection_that_finds_nothing_is_told_of_each():
     systems, broken = find_systems([DATA / "QGRE.pdb"], select="resname XXX")
-    assert not systems and "0 atoms" in broken[0].error
+    assert not systems and "finds 0 of" in broken[0].error
     _, broken = find_systems([DATA / "QGRE.pdb"], select="no such thing")
-    assert "is none of MDAnalysis" in broken[0].error
+    assert "is no MDAnalysis selection" in broken[0].error

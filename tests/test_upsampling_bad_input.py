@@ -215,7 +215,7 @@ def test_backup_that_exists(tmp_path):
 
 def test_unreadable_topology(tmp_path):
     path = write_dcd(tmp_path / "a.dcd", walk(), **SPACED)
-    with pytest.raises(MDGenError, match=r"topology .* cannot be read"):
+    with pytest.raises(MDGenError, match=r"none.pdb. does not exist"):
         upsample_dcd(path, tmp_path / "none.pdb", 2.0, model="linear")
 
 

@@ -8,8 +8,9 @@ import click
 
 from openmm_mdgen.cli.messages import one_line_warnings
 from openmm_mdgen.cli.quantities import Count
-from openmm_mdgen.cli.residues import Residues, open_trajectory
+from openmm_mdgen.cli.residues import Residues
 from openmm_mdgen.cli.universes import check_outputs, check_topology, write_topology, write_universes
+from openmm_mdgen.convert.trajectories import open_trajectory, select_atoms
 
 
 @click.command("design", context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,7 +57,7 @@ def command(
 
     check_outputs(output, 1, [trajectory, topology])
     with one_line_warnings():
-        atoms = open_trajectory(topology, trajectory, select)
+        atoms = select_atoms(open_trajectory(trajectory, topology), select, "--select")
         result = design(
             atoms,
             residues,

@@ -8,8 +8,9 @@ import click
 
 from openmm_mdgen.cli.messages import one_line_warnings
 from openmm_mdgen.cli.quantities import Count
-from openmm_mdgen.cli.residues import Residues, open_trajectory
+from openmm_mdgen.cli.residues import Residues
 from openmm_mdgen.cli.universes import check_outputs, write_universes
+from openmm_mdgen.convert.trajectories import open_trajectory, select_atoms
 
 
 @click.command("inpaint", context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,6 +48,6 @@ def command(
 
     paths = check_outputs(output, samples, [trajectory, topology])
     with one_line_warnings():
-        atoms = open_trajectory(topology, trajectory, select)
+        atoms = select_atoms(open_trajectory(trajectory, topology), select, "--select")
         universes = inpaint(atoms, residues, n_samples=samples, model=model, seed=seed, device=device, told=not untold)
         write_universes(universes, paths)

@@ -6,15 +6,15 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from MDAnalysis import Universe
 from MDAnalysis.coordinates.PDB import PDBWriter
-from MDAnalysis.exceptions import SelectionError
 from MDAnalysis.lib.util import NamedStream
 from openmm import unit
 from openmm.app import PDBFile
 
-from openmm_mdgen.convert.structures import load_structure, topology_to_structure
+from openmm_mdgen.convert.structures import file_to_atoms, load_structure, topology_to_structure
+from openmm_mdgen.convert.trajectories import select_atoms
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.forcefield.build import build_peptide
 from openmm_mdgen.peptide.structure import Structure
 
@@ -66,15 +66,13 @@ def write_topology(start: Start, path: Path) -> None:
     MDGenError
         If a file of this name has other content, or it cannot be written.
     """
-    try:
-        if path.exists() and _coordinates(path.read_text()) != _coordinates(start.pdb):
-            raise MDGenError(
-                f"{str(path)!r} exists and would be overwritten by the output's topology; choose another -o name or "
-                "move the file"
-            )
-        path.write_text(start.pdb)
-    except OSError as error:
-        raise MDGenError(f"cannot write {str(path)!r} ({error.strerror}); choose another output") from error
+    if path.exists() and _coordinates(path.read_text()) != _coordinates(start.pdb):
+        raise MDGenError(
+            f"{str(path)!r} exists and would be overwritten by the output's topology; choose another -o name or "
+            "move the file"
+        )
+    with replacing(path) as unfinished:
+        unfinished.write_text(start.pdb)
 
 
 def _built(sequence: str) -> Start:
@@ -85,15 +83,7 @@ def _built(sequence: str) -> Start:
 
 
 def _selected(path: Path, select: str) -> Start:
-    load_structure(path)
-    try:
-        atoms = Universe(str(path)).select_atoms(select)
-    except (SelectionError, AttributeError) as error:
-        raise MDGenError(
-            f"--select {select!r} is no MDAnalysis selection ({error}); write for example 'protein'"
-        ) from error
-    if not atoms.n_atoms:
-        raise MDGenError(f"--select {select!r} finds 0 atoms in {path.name}; write for example 'protein'")
+    atoms = select_atoms(file_to_atoms(path), select, "--select")
     text = io.StringIO()
     stream = NamedStream(text, f"{path.stem}.pdb", reset=False, close=False)
     with PDBWriter(stream, bonds=None, multiframe=False) as writer:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import MDAnalysis as mda
 import numpy as np
 
+from openmm_mdgen.convert.trajectories import open_trajectory, select_atoms
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.evaluation.load import atom_order, frame_chunks
 from openmm_mdgen.evaluation.structure import StructureFrames, check_structure
@@ -73,14 +74,7 @@ def open_sources(
             groups.append(item.atoms)
     if not groups:
         raise MDGenError(f"0 {side} trajectories were given; give at least one")
-    try:
-        chosen = [g.select_atoms(select) for g in groups]
-    except mda.exceptions.SelectionError as error:
-        raise MDGenError(
-            f"selection {select!r} is not understood ({error}); see MDAnalysis' selection language"
-        ) from error
-    if min(len(g) for g in chosen) == 0:
-        raise MDGenError(f"selection {select!r} finds 0 atoms in a {side} trajectory; choose another")
+    chosen = [select_atoms(g, select, f"{side} select") for g in groups]
     return chosen
 
 
@@ -92,12 +86,7 @@ def _expand(pattern: str, side: str) -> list[str]:
 
 
 def _open(path: str, topology: str | Path | None, side: str) -> mda.AtomGroup:
-    try:
-        universe = mda.Universe(path) if topology is None else mda.Universe(str(topology), path)
-    except (OSError, ValueError, TypeError, EOFError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        remedy = "give --topology" if topology is None else "give the topology that it was written with"
-        raise MDGenError(f"cannot read {side} {path} ({reason}); {remedy}") from error
+    universe = open_trajectory(path, topology, side)
     if not (hasattr(universe.atoms, "names") and hasattr(universe.atoms, "resnames")):
         raise MDGenError(f"{side} {path} has no atom or residue names; give --topology, such as a PDB file")
     return universe.atoms

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from openmm_mdgen.convert.structures import Source, file_to_atoms, load_structure
+from openmm_mdgen.convert.trajectories import select_atoms
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.forcefield.build import sequence_to_residues
 from openmm_mdgen.peptide.peptide import Peptide
@@ -184,7 +185,6 @@ def _structure_input(name: str | None, source: Source, select: str | None, numbe
 
 def _selected(source: Source, select: str) -> Structure:
     from MDAnalysis import AtomGroup, Universe
-    from MDAnalysis.exceptions import SelectionError
 
     if isinstance(source, str | PathLike):
         atoms = file_to_atoms(Path(source))
@@ -194,12 +194,7 @@ def _selected(source: Source, select: str) -> Structure:
         raise MDGenError(
             f"a selection needs a file, Universe or AtomGroup, not a {type(source).__name__}; select its atoms before"
         )
-    try:
-        return load_structure(atoms.select_atoms(select))
-    except (SelectionError, AttributeError) as error:
-        raise MDGenError(
-            f"selection {select!r} is none of MDAnalysis ({error}); write for example 'protein'"
-        ) from error
+    return load_structure(select_atoms(atoms, select, "selection"))
 
 
 def _sequence_inputs(sequences: str | PathLike[str] | Iterable[str] | Mapping[str, str]) -> list[_Input]:

@@ -6,14 +6,14 @@ import os
 from os import PathLike
 from pathlib import Path
 
-from MDAnalysis import AtomGroup, Universe
-from MDAnalysis.exceptions import SelectionError
+from MDAnalysis import Universe
 
+from openmm_mdgen.convert.trajectories import open_trajectory, select_atoms
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 from openmm_mdgen.trajectory.writing import frame_writer, frame_writer_class
-from openmm_mdgen.upsampling.inplace import Progress, open_topology
+from openmm_mdgen.upsampling.inplace import Progress
 from openmm_mdgen.upsampling.universe import upsample
 
 
@@ -65,35 +65,12 @@ def upsample_to_file(
     frame_writer_class(target)
     if not os.access(target.parent, os.W_OK):
         raise MDGenError(f"{target.parent} is not a folder you may write to; give another with -o")
-    coarse = _open(path, topology)
-    fine = upsample(_selected(coarse, select), interval, model, seed, dt=dt, others=others)
+    coarse = open_trajectory(path, topology)
+    atoms = coarse if select is None else select_atoms(coarse, select)
+    fine = upsample(atoms, interval, model, seed, dt=dt, others=others)
     with replacing(target) as unfinished:
         _write(fine, unfinished, progress)
     return target
-
-
-def _open(path: str | PathLike[str], topology: str | PathLike[str]) -> Universe:
-    universe = open_topology(topology)
-    try:
-        universe.load_new(str(path))
-    except Exception as error:  # readers raise anything; the user needs one line
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise MDGenError(f"trajectory {path} cannot be read with topology {topology} ({reason}); check both") from error
-    return universe
-
-
-def _selected(universe: Universe, select: str | None) -> Universe | AtomGroup:
-    if select is None:
-        return universe
-    try:
-        atoms = universe.select_atoms(select)
-    except SelectionError as error:
-        raise MDGenError(
-            f"selection {select!r} is not understood ({error}); see the selection language of MDAnalysis"
-        ) from error
-    if not atoms:
-        raise MDGenError(f"selection {select!r} matches 0 of {len(universe.atoms)} atoms; choose another")
-    return atoms
 
 
 def _write(fine: Universe, unfinished: Path, progress: Progress | None) -> None:

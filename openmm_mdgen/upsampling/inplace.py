@@ -7,15 +7,15 @@ import hashlib
 import os
 import shutil
 import time
-import warnings
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from MDAnalysis import AtomGroup, Universe
+from MDAnalysis import AtomGroup
 from MDAnalysis.lib.mdamath import triclinic_box
 
+from openmm_mdgen.convert.trajectories import open_topology
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 from openmm_mdgen.upsampling.assemble import build_engine
@@ -151,19 +151,6 @@ def _atoms(topology: str | PathLike[str], dcd: DCD) -> AtomGroup:
     dimensions = None if box is None or not box.any() else triclinic_box(*box)
     universe.load_new(record_positions(records).astype(np.float32), dimensions=dimensions)
     return universe.atoms
-
-
-def open_topology(topology: str | PathLike[str]) -> Universe:
-    """Universe of a topology file, with one line for all that may be wrong with it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "No coordinate reader found")
-            return Universe(str(topology))
-    except Exception as error:  # parsers raise anything; the user needs one line
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise MDGenError(
-            f"topology {topology} cannot be read ({reason}); give a PDB, PSF, PRMTOP or GRO file"
-        ) from error
 
 
 def _identity(dcd: DCD, engine: Engine, header: Header) -> dict[str, object]:
