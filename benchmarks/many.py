@@ -90,8 +90,8 @@ def scaling(folder: Path, count: int, picoseconds: float) -> None:
         first = first or seconds
         print(
             f"{n_workers} workers, {threads} threads each: {seconds:6.1f} s, {first / seconds:.2f} x; CPU seconds of "
-            f"the workers {', '.join(f'{s:.1f}' for s in spent)}, the longest {sum(spent) / max(spent):.2f} x below their "
-            f"sum; load {load()}; frames as with one worker: {same(folder / '1x1', output)}"
+            f"the workers {', '.join(f'{s:.1f}' for s in spent)}, the longest {sum(spent) / max(spent):.2f} x below "
+            f"their sum; load {load()}; frames as with one worker: {same(folder / '1x1', output)}"
         )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from openmm_mdgen.evaluation.compare import evaluate as evaluate
     from openmm_mdgen.forcefield.build import build_peptide as build_peptide
     from openmm_mdgen.integrator import GenerativeIntegrator as GenerativeIntegrator
+    from openmm_mdgen.many.evaluate import evaluate_many as evaluate_many
     from openmm_mdgen.many.simulate import simulate_many as simulate_many
     from openmm_mdgen.trajectory.recipe import Recipe as Recipe
     from openmm_mdgen.trajectory.recipe_file import read_recipe as read_recipe
@@ -38,6 +39,7 @@ _LATER = {  # imported when asked for: they bring torch, OpenMM or MDAnalysis
     "inpaint": "api.inpaint",
     "interpolate": "api.interpolate",
     "load_task": "weights.checkpoint",
+    "evaluate_many": "many.evaluate",
     "simulate_many": "many.simulate",
     "read_recipe": "trajectory.recipe_file",
     "simulate": "api.simulate",
@@ -54,6 +56,7 @@ __all__ = [
     "build_peptide",
     "design",
     "evaluate",
+    "evaluate_many",
     "inpaint",
     "interpolate",
     "load_task",

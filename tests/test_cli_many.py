@@ -64,7 +64,10 @@ def test_several_structures_and_a_list(scheduler, here, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["QGRE.pdb", "--workers", "2"], "--workers is for many systems, and 1 is given"),
+        (
+            ["QGRE.pdb", "--workers", "2"],
+            "--workers is for many systems, and one is given; give several structure files",
+        ),
         (["QGRE.pdb", "--scheduler", "tcp://127.0.0.1:1"], "--scheduler is for many systems"),
         (["QGRE.pdb", "NDKMF.pdb", "-o", "out.dcd"], "must be a folder; give for example -o generated --format dcd"),
         (["QGRE.pdb", "NDKMF.pdb", "--sequence", "GG"], "--sequence is for one system; list several"),

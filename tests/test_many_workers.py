@@ -15,7 +15,7 @@ from tiny import DATA
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.many import engine, workers
 from openmm_mdgen.many.simulate import simulate_many
-from openmm_mdgen.many.workers import Demand, checked, connected, default_workers, versions
+from openmm_mdgen.many.workers import Cluster, Demand, checked, default_workers, versions
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 TINY = DATA / "tiny.safetensors"
@@ -38,7 +38,10 @@ def test_an_unreachable_scheduler(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "_CONNECT", 0.3)
     with pytest.raises(MDGenError, match=r"scheduler 'tcp://127.0.0.1:1' cannot be reached in 0.3 s; check that"):
         simulate_many(FILES[:1], output=tmp_path, scheduler="tcp://127.0.0.1:1", **SHORT)
-    with pytest.raises(MDGenError, match="scheduler 'nonsense://x' cannot be reached"), connected("nonsense://x"):
+    with (
+        pytest.raises(MDGenError, match="scheduler 'nonsense://x' cannot be reached"),
+        Cluster("nonsense://x").connected(1),
+    ):
         pass
 
 
@@ -50,7 +53,7 @@ def test_a_scheduler_without_workers(tmp_path):
 
 def test_dask_that_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(MDGenError, match=r"pip install 'openmm-mdgen\[dask\]'"), connected():
+    with pytest.raises(MDGenError, match=r"pip install 'openmm-mdgen\[dask\]'"), Cluster().connected(1):
         pass
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from openmm_mdgen.cli.many import EvaluateOneOrMany
 from openmm_mdgen.cli.quantities import Time
 from openmm_mdgen.errors import MDGenError
 
 _LISTS = ("--reference", "--generated", "--replicate", "--paths")
 
 
-class _Lists(click.Command):
+class _Lists(EvaluateOneOrMany):
     """Lets ``--reference a.xtc b.xtc`` take several values, as a shell makes of ``md/*.xtc``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -70,6 +71,10 @@ def command(
     """Compare generated trajectories with reference ones: a report page, JSON and CSV.
 
     openmm-mdgen evaluate --reference md/*.xtc --generated gen/*.xtc --topology pep.pdb -o report
+
+    Patterns with {name} judge many systems side by side, a folder for each and systems.csv with all scores:
+
+    openmm-mdgen evaluate --reference 'md/{name}/r*.xtc' --generated 'gen/{name}*.xtc' --topology 'md/{name}.pdb'
     """
     from openmm_mdgen.evaluation import evaluate
 

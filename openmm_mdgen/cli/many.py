@@ -19,8 +19,7 @@ from openmm_mdgen.many.engine import Outcome, Progress, Report
 from openmm_mdgen.many.results import ManyResult
 
 _FOLDER = "generated"
-_ONLY_FOR_MANY = "scheduler workers threads wait batch format overwrite".split()
-_ONLY_FOR_ONE = {"sequence": "list several in a file and give --sequences"}
+_REPORTS = "reports"
 
 
 def cluster_options() -> list[click.Option]:
@@ -34,9 +33,6 @@ def cluster_options() -> list[click.Option]:
         ),
         click.Option(["--workers"], type=Count(1), help="Many systems: processes of this machine; default: its cores."),
         click.Option(
-            ["--threads"], type=Count(1), help="Many systems: torch's threads in each worker; default: 1 if local."
-        ),
-        click.Option(
             ["--wait"],
             type=float,
             default=60.0,
@@ -46,72 +42,134 @@ def cluster_options() -> list[click.Option]:
     ]
 
 
-class OneOrMany(click.Command):
-    """``simulate`` of one structure as it is; of several, or a list of sequences, by `simulate_many`."""
+class _OneOrMany(click.Command):
+    """A command that does one system itself, and hands several over."""
+
+    def many_options(self) -> list[click.Option]:
+        """Options that only several systems have."""
+        overwrite = click.Option(["--overwrite"], is_flag=True, help="Many systems: make what is whole again.")
+        return [*cluster_options(), overwrite]
+
+    def is_many(self, ctx: click.Context) -> bool:
+        """Whether several systems are given."""
+        raise NotImplementedError
+
+    def do_many(self, ctx: click.Context) -> None:
+        """What to do with them."""
+        raise NotImplementedError
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params += [
-            click.Option(
-                ["--sequences"],
-                type=click.Path(path_type=Path),
-                help="Many systems: a file with one sequence a line, or CSV with a column 'sequence' and perhaps "
-                "'name'; they are built.",
-            ),
-            *cluster_options(),
-            click.Option(
-                ["--batch"],
-                type=Count(1),
-                default=8,
-                show_default=True,
-                help="Many systems: at most so many of equal length share calls of the network.",
-            ),
-            click.Option(["--format"], default="xtc", show_default=True, help="Many systems: format of the files."),
-            click.Option(["--overwrite"], is_flag=True, help="Many systems: make what is whole again."),
-        ]
+        self.params += self.many_options()
 
     def invoke(self, ctx: click.Context) -> Any:
         """Take one way or the other."""
+        if self.is_many(ctx):
+            return self.do_many(ctx)
+        names = [str(option.name) for option in self.many_options()]
+        given = next((name for name in names if _is_given(ctx, name)), None)
+        if given:
+            raise MDGenError(f"--{given} is for many systems, and one is given; {self.how_many}, or leave it out")
+        for name in names:
+            del ctx.params[name]
+        return super().invoke(ctx)
+
+    how_many = ""
+
+
+class SimulateOneOrMany(_OneOrMany):
+    """Several structures, or a list of sequences, go to `simulate_many`."""
+
+    how_many = "give several structure files or --sequences"
+
+    def many_options(self) -> list[click.Option]:
+        """Those of every command, and a list, a format and the size of batches."""
+        listed = click.Option(
+            ["--sequences"],
+            type=click.Path(path_type=Path),
+            help="Many systems: a file with one sequence a line, or CSV with a column 'sequence' and perhaps 'name'; "
+            "they are built.",
+        )
+        threads = click.Option(
+            ["--threads"], type=Count(1), help="Many systems: torch's threads in each worker; default: 1 if local."
+        )
+        batch = click.Option(
+            ["--batch"],
+            type=Count(1),
+            default=8,
+            show_default=True,
+            help="Many systems: at most so many of equal length share calls of the network.",
+        )
+        extension = click.Option(
+            ["--format"], default="xtc", show_default=True, help="Many systems: format of the files."
+        )
+        return [listed, extension, *super().many_options(), threads, batch]
+
+    def is_many(self, ctx: click.Context) -> bool:
+        """Takes the one structure out of the tuple where there is one."""
         structures: tuple[Path, ...] = ctx.params["structure"]
         if len(structures) > 1 or ctx.params["sequences"]:
-            return _simulate_listed(ctx)
-        given = [name for name in _ONLY_FOR_MANY if _is_given(ctx, name)]
-        if given:
-            raise MDGenError(
-                f"--{given[0]} is for many systems, and {len(structures)} is given; give several structure files or "
-                "--sequences, or leave it out"
-            )
-        for name in ("sequences", *_ONLY_FOR_MANY):
-            del ctx.params[name]
+            return True
         ctx.params["structure"] = structures[0] if structures else None
-        return super().invoke(ctx)
+        return False
+
+    def do_many(self, ctx: click.Context) -> None:
+        """Options of the command line to `simulate_many`, and its result to the terminal."""
+        from openmm_mdgen.many.simulate import simulate_many
+
+        options = _without(ctx, {"sequence": "list several in a file and give --sequences"})
+        quiet, structures = options.pop("quiet"), options.pop("structure")
+        output = options.pop("output") or Path(_FOLDER)
+        if output.suffix and not output.is_dir():
+            raise MDGenError(
+                f"output {str(output)!r} of many systems must be a folder; give for example -o {_FOLDER} --format "
+                f"{output.suffix.lstrip('.')}"
+            )
+        options["extension"] = options.pop("format")
+        options["equilibrate"] = options["equilibrate"] or 0.0
+        options["sequences"] = options["sequences"] or ()
+        with one_line_warnings(), shown_progress(quiet) as report:
+            result = simulate_many(structures, output=output, progress=report, **options)
+        tell(ctx, result, output)
+
+
+class EvaluateOneOrMany(_OneOrMany):
+    """Patterns with ``{name}`` go to `evaluate_many`."""
+
+    how_many = "write {name} where names differ, as in --reference 'md/{name}/r*.xtc'"
+
+    def is_many(self, ctx: click.Context) -> bool:
+        """Whether a pattern names systems."""
+        return any("{name}" in pattern for side in ("reference", "generated") for pattern in ctx.params[side])
+
+    def do_many(self, ctx: click.Context) -> None:
+        """Options of the command line to `evaluate_many`, and its result to the terminal."""
+        from openmm_mdgen.many.evaluate import evaluate_many
+
+        remedy = "leave it out, or judge each system by itself"
+        only_one = "paths designed reference_seconds generated_seconds".split()
+        options = _without(ctx, dict.fromkeys(only_one, remedy))
+        if options["topology"] is None:
+            raise MDGenError("many systems need --topology, one file or one for each, as in 'md/{name}.pdb'")
+        options["energies"], options["view"] = not options.pop("no_energies"), not options.pop("no_3d")
+        named = options.pop("output")
+        output = named if _is_given(ctx, "output") else Path(_REPORTS)
+        with one_line_warnings(), shown_progress(quiet=False) as report:
+            result = evaluate_many(output=output, progress=report, **options)
+        tell(ctx, result, output)
+
+
+def _without(ctx: click.Context, only_for_one: dict[str, str]) -> dict[str, Any]:
+    """Parameters without those that many systems cannot have."""
+    options = dict(ctx.params)
+    for name, remedy in only_for_one.items():
+        if options.pop(name, None):
+            raise MDGenError(f"--{name.replace('_', '-')} is for one system; {remedy}")
+    return options
 
 
 def _is_given(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) not in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
-
-
-def _simulate_listed(ctx: click.Context) -> None:
-    """Options of the command line to `simulate_many`, and its result to the terminal."""
-    from openmm_mdgen.many.simulate import simulate_many
-
-    options = dict(ctx.params)
-    for name, remedy in _ONLY_FOR_ONE.items():
-        if options.pop(name, None) is not None:
-            raise MDGenError(f"--{name} is for one system; {remedy}")
-    quiet, structures = options.pop("quiet"), options.pop("structure")
-    output = options.pop("output") or Path(_FOLDER)
-    if output.suffix and not output.is_dir():
-        raise MDGenError(
-            f"output {str(output)!r} of many systems must be a folder; give for example -o {_FOLDER} --format "
-            f"{output.suffix.lstrip('.')}"
-        )
-    options["extension"] = options.pop("format")
-    options["equilibrate"] = options["equilibrate"] or 0.0
-    options["sequences"] = options["sequences"] or ()
-    with one_line_warnings(), shown_progress(quiet) as report:
-        result = simulate_many(structures, output=output, progress=report, **options)
-    tell(ctx, result, output)
 
 
 def tell(ctx: click.Context, result: ManyResult, output: Path) -> None:

@@ -10,7 +10,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from openmm_mdgen.cli.many import OneOrMany
+from openmm_mdgen.cli.many import SimulateOneOrMany
 from openmm_mdgen.cli.messages import one_line_warnings
 from openmm_mdgen.cli.output import TrajectoryFiles, check_output, output_names
 from openmm_mdgen.cli.quantities import Count, Time
@@ -46,7 +46,7 @@ class Options:
         return self.n_frames * self.interval
 
 
-@click.command("simulate", cls=OneOrMany, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("simulate", cls=SimulateOneOrMany, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("structure", type=click.Path(path_type=Path), nargs=-1)
 @click.option("--sequence", help="Build this peptide instead, zwitterionic or capped: STHK, ACE-A-NME.")
 @click.option("--select", help="Take these atoms of STRUCTURE only, an MDAnalysis selection such as 'protein'.")

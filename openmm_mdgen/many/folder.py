@@ -9,7 +9,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,14 @@ class Record:
         Sizes in bytes by name, within the output folder.
     seconds
         What it took.
+    row
+        What the table says of it.
     """
 
     content: str
     files: dict[str, int]
     seconds: float
+    row: dict[str, Any] = field(default_factory=dict)
 
 
 class OutputFolder:
@@ -91,17 +94,25 @@ class OutputFolder:
         MDGenError
             If the folder holds results of other settings.
         """
-        earlier = self._read_plan(settings)
         waiting = {(s.name, s.content()): s for s in systems}
         kept = []
-        for batch in earlier:
+        for batch in self._read_plan(settings):
             if batch and all(key in waiting for key in batch):
                 kept.append([waiting.pop(key) for key in batch])
         batches = kept + grouped(list(waiting.values()), size)
-        plan = {"settings": settings, "batches": [[[s.name, s.content()] for s in batch] for batch in batches]}
-        with replacing(self._state / "plan.json") as file:
-            file.write_text(json.dumps(plan, indent=1))
+        self._write_plan(settings, [[(s.name, s.content()) for s in batch] for batch in batches])
         return batches
+
+    def claim(self, settings: dict[str, Any]) -> None:
+        """Note the settings of what is made here, where there are no batches.
+
+        Raises
+        ------
+        MDGenError
+            If the folder holds results of other settings.
+        """
+        self._read_plan(settings)
+        self._write_plan(settings, [])
 
     def forget(self) -> None:
         """Leave the state of earlier runs, so that everything is made again."""
@@ -121,16 +132,20 @@ class OutputFolder:
             )
         return batches
 
+    def _write_plan(self, settings: dict[str, Any], batches: list[list[tuple[str, str]]]) -> None:
+        with replacing(self._state / "plan.json") as file:
+            file.write_text(json.dumps({"settings": settings, "batches": batches}, indent=1))
+
     # what is whole -----------------------------------------------------------------------------------------------
 
-    def record(self, system: System) -> Record | None:
+    def record(self, name: str, content: str) -> Record | None:
         """What is known of a system whose files are whole and whose input has not changed; else None."""
         try:
-            record = Record(**json.loads(self._record_path(system.name).read_text()))
-            sizes = {name: (self.path / name).stat().st_size for name in record.files}
+            record = Record(**json.loads(self._record_path(name).read_text()))
+            sizes = {file: (self.path / file).stat().st_size for file in record.files}
         except (OSError, ValueError, TypeError):
             return None
-        return record if record.content == system.content() and sizes == record.files else None
+        return record if record.content == content and sizes == record.files else None
 
     def _record_path(self, name: str) -> Path:
         return self._state / f"{name}.record.json"
@@ -147,18 +162,31 @@ class OutputFolder:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def publish(self, system: System, files: Sequence[Path], seconds: float) -> None:
-        """Give finished files (paths in a scratch folder) their names, and note that the system is whole."""
+    def publish(
+        self, name: str, content: str, results: Sequence[Path], seconds: float, row: dict[str, Any] | None = None
+    ) -> None:
+        """Give finished files or folders (in a scratch folder) their names, and note that the system is whole.
+
+        Raises
+        ------
+        OSError, MDGenError
+            If a disk is full.
+        """
+        scratch = results[0].parent
+        files = [file for path in results for file in ([path] if path.is_file() else _files(path))]
         for file in files:
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
-        self._record_path(system.name).unlink(missing_ok=True)
-        for file in files:
-            os.replace(file, self.path / file.name)
-        sizes = {file.name: (self.path / file.name).stat().st_size for file in files}
-        record = {"content": system.content(), "files": sizes, "seconds": seconds}
-        with replacing(self._record_path(system.name)) as note:
-            note.write_text(json.dumps(record))
+        sizes = {file.relative_to(scratch).as_posix(): file.stat().st_size for file in files}
+        self._record_path(name).unlink(missing_ok=True)
+        for path in results:
+            target = self.path / path.name
+            if target.is_dir() and path.is_dir():
+                shutil.rmtree(target)
+            os.replace(path, target)
+        record = Record(content, sizes, seconds, row or {})
+        with replacing(self._record_path(name)) as note:
+            note.write_text(json.dumps(asdict(record)))
 
     def sweep(self) -> None:
         """Remove what killed workers left."""
@@ -176,3 +204,7 @@ def grouped(systems: Sequence[System], size: int) -> list[list[System]]:
         for _, group in sorted(by_length.items(), reverse=True)
         for first in range(0, len(group), size)
     ]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())

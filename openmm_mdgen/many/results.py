@@ -7,11 +7,16 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.many.engine import Outcome
+from openmm_mdgen.many.folder import OutputFolder
+from openmm_mdgen.many.systems import Broken
 
 FAILED = "failed.csv"
+SYSTEMS = "systems.csv"
+_SHOWN = 3  # numbers of a system in the table on the terminal
 
 
 @dataclass(frozen=True)
@@ -60,21 +65,59 @@ class ManyResult:
 def _told(outcome: Outcome) -> str:
     if outcome.error:
         return outcome.error
-    row = ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in outcome.row.items()
-    )
-    return f"{row}, {outcome.seconds:.1f} s" if row else f"{outcome.seconds:.1f} s"
+    cells = [
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in list(outcome.row.items())[:_SHOWN]
+    ]
+    return ", ".join([*cells, f"{outcome.seconds:.1f} s"])
+
+
+def gathered(
+    folder: OutputFolder, contents: Mapping[str, str], outcomes: Sequence[Outcome], broken: Sequence[Broken]
+) -> ManyResult:
+    """What became of all systems, by what is in the folder now.
+
+    Parameters
+    ----------
+    folder
+    contents
+        What the result of each system depends on, by its name.
+    outcomes
+        Of this run.
+    broken
+        Inputs that could not be used.
+    """
+    new = {outcome.name: outcome for outcome in outcomes}
+    records = {name: folder.record(name, content) for name, content in contents.items()}
+    found = {name: record for name, record in records.items() if record is not None}
+    whole = [Outcome(name, record.row, record.seconds) for name, record in found.items() if name not in new]
+    failed = [Outcome(b.name, error=b.error) for b in broken] + [o for o in outcomes if o.error]
+    made = [o for o in outcomes if not o.error]
+    files = {name: tuple(folder.path / file for file in record.files) for name, record in found.items()}
+    return ManyResult(tuple(made), tuple(whole), tuple(failed), folder.path, files)
 
 
 def write_failed(folder: Path, failed: Sequence[Outcome], origins: Mapping[str, str]) -> None:
     """``failed.csv``: name, input and error of each; none is left where nothing failed."""
-    path = folder / FAILED
-    if not failed:
+    rows = [[o.name, origins.get(o.name, ""), o.error] for o in failed]
+    _write_table(folder / FAILED, ["name", "input", "error"], rows)
+
+
+def write_rows(result: ManyResult) -> None:
+    """``systems.csv``: all numbers of every system that did not fail."""
+    outcomes = sorted((*result.made, *result.whole), key=lambda o: o.name)
+    columns = list(dict.fromkeys(column for o in outcomes for column in o.row))
+    rows = [[o.name, *(o.row.get(column, "") for column in columns)] for o in outcomes]
+    _write_table(result.output / SYSTEMS, ["name", *columns], rows)
+
+
+def _write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    if not rows:
         path.unlink(missing_ok=True)
         return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["name", "input", "error"])
-    writer.writerows([o.name, origins.get(o.name, ""), o.error] for o in failed)
+    writer.writerow(header)
+    writer.writerows(rows)
     with replacing(path) as file:
         file.write_text(text.getvalue(), encoding="utf-8")

@@ -13,11 +13,11 @@ from openmm_mdgen.convert.times import Time, checked_time, whole_intervals
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.many.engine import Call, Outcome, Report, run_calls
 from openmm_mdgen.many.folder import OutputFolder
-from openmm_mdgen.many.results import ManyResult, write_failed
+from openmm_mdgen.many.results import ManyResult, gathered, write_failed
 from openmm_mdgen.many.settings import Settings
 from openmm_mdgen.many.simulating import loaded_task, simulate_batch
-from openmm_mdgen.many.systems import Broken, System, find_systems
-from openmm_mdgen.many.workers import LOCAL, Demand, connected, versions
+from openmm_mdgen.many.systems import System, find_systems
+from openmm_mdgen.many.workers import LOCAL, Cluster, Demand, versions
 from openmm_mdgen.tasks.protocols import model_info
 from openmm_mdgen.trajectory.writing import frame_writer_class
 
@@ -112,10 +112,11 @@ def simulate_many(
         steps=None if steps is None else _count("steps", steps, 1),
         relax=relax,
         extension=extension.lstrip("."),
-        threads=threads if threads is None else _count("threads", threads, 1),
+        threads=1 if threads is None and scheduler == LOCAL else threads,
     )
     frame_writer_class(f"name.{settings.extension}")
     _count("batch", batch, 1)
+    cluster = Cluster(scheduler, workers, threads, wait)
     task = _known_task(settings)
     listed = structures if isinstance(structures, Mapping) else list(structures)
     systems, broken = find_systems(listed, sequences, select)
@@ -126,18 +127,23 @@ def simulate_many(
     folder.make()
     demand = Demand(versions(), _named(settings.model), model_info(task).content_hash, folder.path)
     plan = folder.batches(systems, settings.about(demand.model_hash, dict(demand.versions)["openmm-mdgen"]), batch)
-    waiting = [some for some in plan if any(folder.record(s) is None for s in some)]
-    whole = [_whole(s, folder) for s in systems if folder.record(s) is not None]
+    contents = {s.name: s.content() for s in systems}
+    calls = [
+        Call(tuple(s.name for s in some), (some, settings, folder.path), float(sum(s.n_residues for s in some)))
+        for some in plan
+        if any(folder.record(s.name, contents[s.name]) is None for s in some)
+    ]
     outcomes: list[Outcome] = []
-    if waiting:
-        calls = [
-            Call(tuple(s.name for s in some), (some, settings, folder.path), float(sum(s.n_residues for s in some)))
-            for some in waiting
-        ]
-        with connected(scheduler, _at_most(workers, len(calls)), threads or 1, wait) as client:
-            outcomes = run_calls(client, simulate_batch, calls, demand, progress)
+    if calls:
+        before = {name for name, content in contents.items() if folder.record(name, content) is not None}
+        with cluster.connected(len(calls)) as client:
+            found = run_calls(client, simulate_batch, calls, demand, progress)
         folder.sweep()
-    return _result(folder, whole, outcomes, broken, systems)
+        outcomes = [o for o in found if o.name not in before]
+    result = gathered(folder, contents, outcomes, broken)
+    origins = {x.name: x.origin for x in systems} | {b.name: b.origin for b in broken}
+    write_failed(folder.path, result.failed, origins)
+    return result
 
 
 def _count(name: str, value: Any, least: int) -> int:
@@ -174,37 +180,3 @@ def _check_names(systems: Sequence[System], settings: Settings, folder: OutputFo
                 raise MDGenError(
                     f"{system.name!r} would write over the input {name!r}; choose another output folder or format"
                 )
-
-
-def _at_most(workers: int | None, n_calls: int) -> int | None:
-    """No more workers than calls."""
-    if workers is not None:
-        _count("workers", workers, 1)
-        return min(workers, n_calls)
-    return None
-
-
-def _whole(system: System, folder: OutputFolder) -> Outcome:
-    record = folder.record(system)
-    return Outcome(system.name, seconds=record.seconds if record else 0.0)
-
-
-def _result(
-    folder: OutputFolder,
-    whole: list[Outcome],
-    outcomes: list[Outcome],
-    broken: Sequence[Broken],
-    systems: Sequence[System],
-) -> ManyResult:
-    """Sort the outcomes, write failed.csv."""
-    known = {o.name for o in whole}
-    new = [o for o in outcomes if o.name not in known]
-    failed = [Outcome(b.name, error=b.error) for b in broken] + [o for o in new if o.error]
-    write_failed(folder.path, failed, {s.name: s.origin for s in systems} | {b.name: b.origin for b in broken})
-    records = {s.name: folder.record(s) for s in systems}
-    files = {
-        name: tuple(folder.path / file for file in record.files)
-        for name, record in records.items()
-        if record is not None
-    }
-    return ManyResult(tuple(o for o in new if not o.error), tuple(whole), tuple(failed), folder.path, files)

@@ -55,7 +55,7 @@ def simulate_batch(systems: Sequence[System], settings: Settings, output: Path) 
     try:
         task = loaded_task(settings)
         with folder.scratch() as scratch, ExitStack() as stack:
-            members = [_Member(s, folder.record(s) is None) for s in systems]
+            members = [_Member(s, folder.record(s.name, s.content()) is None) for s in systems]
             for member in members:
                 member.attempt(member.begin, task, settings, scratch, stack)
             for share in _generate(members, settings):
@@ -119,13 +119,18 @@ class _Member:
         if self.wanted:
             self.files.check(settings.n_frames)
             topology = [self.topology] if self.topology else []
-            folder.publish(self.system, [*topology, *self.files.paths], seconds)
+            results, row = [*topology, *self.files.paths], _row(settings)
+            folder.publish(self.system.name, self.system.content(), results, seconds, row)
 
     def outcome(self, settings: Settings, seconds: float) -> Outcome:
         """What became of it."""
         if self.error is not None:
             return failures([self.system.name], self.error)[0]
-        return Outcome(self.system.name, {"frames": settings.n_frames, "replicas": settings.n_replicas}, seconds)
+        return Outcome(self.system.name, _row(settings), seconds)
+
+
+def _row(settings: Settings) -> dict[str, Any]:
+    return {"frames": settings.n_frames, "replicas": settings.n_replicas}
 
 
 def _generate(members: Sequence[_Member], settings: Settings) -> Iterator[float]:

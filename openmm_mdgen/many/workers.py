@@ -20,46 +20,58 @@ _PACKAGES = ("openmm-mdgen", "torch", "numpy", "MDAnalysis", "openmm")
 _CONNECT = 10.0  # s
 
 
-@contextmanager
-def connected(
-    scheduler: Any = LOCAL, n_workers: int | None = None, threads: int = 1, wait: float = 60.0
-) -> Iterator[Any]:
-    """A `distributed.Client` with at least one worker.
+@dataclass(frozen=True)
+class Cluster:
+    """Where work is to be done.
 
-    Parameters
+    Attributes
     ----------
     scheduler
-        ``"local"``; the address of a scheduler; or a Client or cluster object, which stays open.
-    n_workers, threads
-        Of this machine, where the scheduler is local; default: all cores.
+        ``"local"``; the address of a scheduler; or a `distributed.Client` or cluster, which stays open.
+    workers, threads
+        Processes of this machine, where the scheduler is local, and torch's threads in each; default: all cores, and 1.
     wait
         Seconds to wait for the first worker.
-
-    Raises
-    ------
-    MDGenError
-        If dask is not installed, the scheduler cannot be reached, or no worker comes.
     """
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise MDGenError(
-            "many systems need dask.distributed, which is not installed; pip install 'openmm-mdgen[dask]'"
-        ) from error
-    if isinstance(scheduler, Client):
-        _await_worker(scheduler, wait)
-        yield scheduler
-    elif scheduler == LOCAL:
-        with _quiet(), _local_cluster(n_workers or default_workers(threads)) as cluster, Client(cluster) as client:
-            yield client
-    elif isinstance(scheduler, str):
-        with _quiet(), _remote(scheduler) as client:
-            _await_worker(client, wait)
-            yield client
-    else:
-        with Client(scheduler) as client:
-            _await_worker(client, wait)
-            yield client
+
+    scheduler: Any = LOCAL
+    workers: int | None = None
+    threads: int | None = None
+    wait: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("workers", "threads"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise MDGenError(f"{name} {value!r} must be a whole number of 1 or more")
+
+    @contextmanager
+    def connected(self, n_calls: int) -> Iterator[Any]:
+        """A `distributed.Client` with at least one worker; no more of this machine's than calls.
+
+        Raises
+        ------
+        MDGenError
+            If dask is not installed, the scheduler cannot be reached, or no worker comes.
+        """
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise MDGenError(
+                "many systems need dask.distributed, which is not installed; pip install 'openmm-mdgen[dask]'"
+            ) from error
+        if isinstance(self.scheduler, Client):
+            _await_worker(self.scheduler, self.wait)
+            yield self.scheduler
+        elif self.scheduler == LOCAL:
+            n_workers = min(self.workers or default_workers(self.threads or 1), n_calls)
+            with _quiet(), _local_cluster(n_workers) as cluster, Client(cluster) as client:
+                yield client
+        else:
+            opened = _remote(self.scheduler) if isinstance(self.scheduler, str) else Client(self.scheduler)
+            with _quiet(), opened as client:
+                _await_worker(client, self.wait)
+                yield client
 
 
 def default_workers(threads: int) -> int:

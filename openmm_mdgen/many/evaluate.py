@@ -1,0 +1,170 @@
+"""Generated trajectories of many systems against reference ones."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.many.each import Job, run_each
+from openmm_mdgen.many.engine import Report
+from openmm_mdgen.many.results import ManyResult
+from openmm_mdgen.many.systems import Broken
+from openmm_mdgen.many.workers import LOCAL, Cluster
+
+NAME = "{name}"
+Patterns = str | Sequence[str]
+
+
+def evaluate_many(
+    reference: Patterns,
+    generated: Patterns,
+    topology: str,
+    *,
+    output: str | PathLike[str] = "reports",
+    generated_topology: str | None = None,
+    replicate: Patterns | None = None,
+    select: str = "all",
+    lag: float = 100.0,
+    discard: float = 0.0,
+    energies: bool = True,
+    view: bool = True,
+    scheduler: Any = LOCAL,
+    workers: int | None = None,
+    wait: float = 60.0,
+    overwrite: bool = False,
+    progress: Report | None = None,
+) -> ManyResult:
+    """Judge generated trajectories of many systems; a report for each, and all scores in ``systems.csv``.
+
+    Parameters
+    ----------
+    reference, generated, replicate
+        Patterns with ``{name}`` where the system's name is, such as ``"md/{name}/r*.xtc"``. The systems are those of
+        the first reference pattern.
+    topology, generated_topology
+        Paths with ``{name}``, or one file for all.
+    output
+        Folder with a folder for each system.
+    select, lag, discard
+        As for `evaluate`; ps.
+    energies, view
+        Whether the report has OpenMM energies and the three-dimensional view.
+    scheduler, workers, wait, overwrite, progress
+        As for `simulate_many`.
+
+    Raises
+    ------
+    MDGenError
+        If the pattern has no ``{name}`` or matches nothing, or nothing can start. What is wrong with one system alone
+        is told in the result.
+
+    Examples
+    --------
+    >>> result = openmm_mdgen.evaluate_many("md/{name}/r*.xtc", "generated/{name}*.xtc", "md/{name}/top.pdb")
+    >>> print(result.table())
+    """
+    options = Options(select, float(lag), float(discard), energies, view)
+    patterns = {
+        "reference": _listed(reference),
+        "generated": _listed(generated),
+        "replicate": _listed(replicate) if replicate else [],
+    }
+    jobs, broken = [], []
+    for name in matching_names(patterns["reference"][0]):
+        inputs = {side: _found(some, name) for side, some in patterns.items()}
+        missing = [side for side, some in patterns.items() if some and not inputs[side]]
+        if missing:
+            asked = ", ".join(pattern.replace(NAME, name) for pattern in patterns[missing[0]])
+            broken.append(Broken(name, asked, f"no {missing[0]} file matches {asked}; check the path"))
+            continue
+        topologies = [str(Path(t.replace(NAME, name)).absolute()) for t in (topology, generated_topology or topology)]
+        files = [*inputs["reference"], *inputs["generated"], *inputs["replicate"], *topologies]
+        size = float(sum(Path(file).stat().st_size for file in files if Path(file).is_file()))
+        jobs.append(Job(name, (name, inputs, topologies, options), _content(files), inputs["generated"][0], size))
+    about = {field.name: getattr(options, field.name) for field in fields(options)}
+    cluster = Cluster(scheduler, workers, None, wait)
+    return run_each(
+        evaluate_one, jobs, Path(output), about, cluster, broken=broken, overwrite=overwrite, progress=progress
+    )
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to judge every system, see `evaluate_many`."""
+
+    select: str
+    lag: float
+    discard: float
+    energies: bool
+    view: bool
+
+
+def evaluate_one(
+    folder: Path, name: str, inputs: dict[str, list[str]], topologies: Sequence[str], options: Options
+) -> dict[str, Any]:
+    """Write the report of one system; returns its scores."""
+    from openmm_mdgen.evaluation import evaluate
+
+    result = evaluate(
+        inputs["reference"],
+        inputs["generated"],
+        topologies[0],
+        generated_topology=topologies[1],
+        replicate=inputs["replicate"] or None,
+        select=options.select,
+        lag=options.lag,
+        discard=options.discard,
+        n_energies=100 if options.energies else 0,
+        view=options.view,
+    )
+    result.write(folder / name)
+    scores: dict[str, Any] = {f"JSD {key}": value for key, value in result.scores.ensemble.figures().items()}
+    scores |= {"JSD states": result.scores.states, "flux": result.scores.flux}
+    scores |= {f"autocorrelation {key}": value for key, value in result.scores.autocorrelation.items()}
+    numbers = {key: float(getattr(value, "value", value)) for key, value in scores.items()}
+    return {key: round(number, 4) for key, number in numbers.items() if np.isfinite(number)}
+
+
+def matching_names(pattern: str) -> list[str]:
+    """Names for which a pattern with ``{name}`` matches a file.
+
+    Raises
+    ------
+    MDGenError
+        If there is no ``{name}``, or no file.
+    """
+    if NAME not in pattern:
+        raise MDGenError(f"pattern {pattern!r} has no {NAME}; write it where the system's name is, md/{NAME}/r*.xtc")
+    first, *rest = (re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]") for part in pattern.split(NAME))
+    expression = re.compile(first + "(?P<name>[^/]+?)" + "(?P=name)".join(rest))
+    found = (expression.fullmatch(Path(path).as_posix()) for path in glob.glob(pattern.replace(NAME, "*")))
+    names = sorted({match["name"] for match in found if match})
+    if not names:
+        raise MDGenError(f"no file matches {pattern!r}; check the path")
+    return names
+
+
+def _listed(patterns: Patterns) -> list[str]:
+    return [patterns] if isinstance(patterns, str) else list(patterns)
+
+
+def _found(patterns: Sequence[str], name: str) -> list[str]:
+    """Absolute paths of the files of one system."""
+    found = (sorted(glob.glob(pattern.replace(NAME, glob.escape(name)))) for pattern in patterns)
+    return [str(Path(path).absolute()) for some in found for path in some]
+
+
+def _content(files: Sequence[str]) -> str:
+    """Changes with the files."""
+    stats = [(file, Path(file).stat()) for file in files if Path(file).is_file()]
+    text = repr([(file, stat.st_size, stat.st_mtime_ns) for file, stat in stats])
+    return hashlib.sha256(text.encode()).hexdigest()
