@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from openmm_mdgen.convert.times import Time, checked_time, to_picoseconds
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.many.each import Job, run_each
 from openmm_mdgen.many.engine import Report
@@ -33,8 +34,8 @@ def evaluate_many(
     generated_topology: str | None = None,
     replicate: Patterns | None = None,
     select: str = "all",
-    lag: float = 100.0,
-    discard: float = 0.0,
+    lag: Time = 100.0,
+    discard: Time = 0.0,
     energies: bool = True,
     view: bool = True,
     scheduler: Any = LOCAL,
@@ -55,7 +56,7 @@ def evaluate_many(
     output
         Folder with a folder for each system.
     select, lag, discard
-        As for `evaluate`; ps.
+        As for `evaluate`; times are ps, or texts such as ``"1ns"``.
     energies, view
         Whether the report has OpenMM energies and the three-dimensional view.
     scheduler, workers, wait, overwrite, progress
@@ -72,7 +73,7 @@ def evaluate_many(
     >>> result = openmm_mdgen.evaluate_many("md/{name}/r*.xtc", "generated/{name}*.xtc", "md/{name}/top.pdb")
     >>> print(result.table())
     """
-    options = Options(select, float(lag), float(discard), energies, view)
+    options = Options(select, checked_time(lag, "lag", "100"), to_picoseconds(discard, "discard"), energies, view)
     patterns = {
         "reference": _listed(reference),
         "generated": _listed(generated),

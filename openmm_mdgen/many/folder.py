@@ -172,12 +172,12 @@ class OutputFolder:
         OSError, MDGenError
             If a disk is full.
         """
-        scratch = results[0].parent
-        files = [file for path in results for file in ([path] if path.is_file() else _files(path))]
-        for file in files:
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
-        sizes = {file.relative_to(scratch).as_posix(): file.stat().st_size for file in files}
+        sizes = {}
+        for path in results:
+            for file in [path] if path.is_file() else _files(path):
+                with file.open("rb") as handle:
+                    os.fsync(handle.fileno())
+                sizes[file.relative_to(path.parent).as_posix()] = file.stat().st_size
         self._record_path(name).unlink(missing_ok=True)
         for path in results:
             target = self.path / path.name
