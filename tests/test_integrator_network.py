@@ -1,5 +1,7 @@
 """The integrator with a real network (small, untrained) from a file."""
 
+from pathlib import Path
+
 import numpy as np
 import openmm as mm
 import pytest
@@ -15,19 +17,23 @@ from openmm_mdgen.weights.checkpoint import Weights, load_task, save_weights
 BLOCK = 63  # frames
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    torch.manual_seed(0)
+def make_weights(path: Path, seed: int = 0) -> Path:
+    """A small network's file, untrained."""
+    torch.manual_seed(seed)
     config = VelocityConfig(width=32, depth=1, heads=2)
     network = VelocityNetwork(config)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     tables = {"mean": torch.zeros(N_CHANNELS), "std": torch.ones(N_CHANNELS)}
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_weights(
         path, Weights(config, network.state_dict(), tables, name="tiny", intervals=(1.0, 100.0), lengths=(1, 3))
     )
     return path
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return make_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
 
 
 @pytest.fixture(scope="module")

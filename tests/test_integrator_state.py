@@ -301,13 +301,6 @@ def test_a_copy_goes_its_own_way(make_simulation, make_integrator, copier):
     assert_same(expected, run(duplicate, 20_000))
 
 
-def test_pickling_is_refused(make_integrator):
-    import pickle
-
-    with pytest.raises(MDGenError, match=r"cannot be pickled.*checkpoint"):
-        pickle.dumps(make_integrator())
-
-
 @pytest.mark.parametrize(
     "state",
     [

@@ -20,14 +20,25 @@ from openmm_mdgen.integrator.arguments import Arguments, checked_topology, sorte
 from openmm_mdgen.integrator.blocks import BlockSource
 from openmm_mdgen.integrator.contexts import ContextListener, listen_to_contexts
 from openmm_mdgen.integrator.forces import check_forces
+from openmm_mdgen.integrator.named import NamedSimulator
 from openmm_mdgen.integrator.placing import FramePlacer, read_positions
 from openmm_mdgen.integrator.solvent import check_solvent
 from openmm_mdgen.integrator.state import EXHAUSTED, GeneratorState, StateVariables, fingerprint, text_fingerprint
 from openmm_mdgen.integrator.velocities import VelocitySource
-from openmm_mdgen.tasks.propagator import Propagator
-from openmm_mdgen.tasks.protocols import ModelInfo, ModelLike, Simulator, is_propagator, model_info
-from openmm_mdgen.weights.roles import as_simulator
+from openmm_mdgen.tasks.protocols import ModelLike
 
+_OF_A_CONTEXT = {
+    "this",
+    "_source",
+    "_context",
+    "_watch",
+    "_is_read",
+    "_told",
+    "_frozen",
+    "_given",
+    "_placer",
+    "_velocities",
+}
 MOVED = 1e-4
 """Positions (nm) further than this from the last given frame were set or minimised by the user."""
 
@@ -79,6 +90,9 @@ class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):
 
     Quantities by place are told apart by their units. Of numbers by place, two are temperature and step size, three
     temperature, friction and step size, as stock integrators have them.
+
+    Copies (`copy`, `pickle`) are integrators of their own with the same model, settings and state; a model that was
+    given by name or file travels as that, with a hash of its content.
 
     Not supported: use within a CompoundIntegrator, or after deserialising from XML: the positions become NaN, which
     reporters refuse to write. Forces do not influence the frames.
@@ -137,23 +151,26 @@ class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):
         self._step_size = 0.004 if given.stepSize is None else to_time("stepSize", given.stepSize)
         self._steps_per_frame = checks.steps_per_frame(self._interval, self._step_size, given.stepSize)
         super().__init__(self._step_size)
-        simulator = as_simulator("peptide" if given.model is None else given.model, given.device)
-        info = model_info(simulator)
-        self._model_temperature = info.temperature
-        self._source = BlockSource(simulator, self._topology, self._interval)
+        self._model = NamedSimulator("peptide" if given.model is None else given.model, given.device)
+        self._model_temperature = self._model.info.temperature
+        self._source = BlockSource(self._model.model, self._topology, self._interval)
         if self._source.rebinds:
             check_solvent(self._topology, self._step_size)
-            checks.check_interval(self._interval, info.intervals)
+            checks.check_interval(self._interval, self._model.info.intervals)
         self._temperature = self.addGlobalVariable("temperature", self._checked_temperature(given.temperature))
-        self._source_key = text_fingerprint(f"{_content_of(simulator, info)}:{self._interval}")
+        self._source_key = text_fingerprint(f"{self._model.content}:{self._interval}")
         first = GeneratorState(checks.checked_seed(given.seed), source_key=self._source_key)
         self._variables = StateVariables(self, first)
         self._add_guard()
+        self._forget_context()
+
+    def _forget_context(self) -> None:
+        """Belong to no Context yet."""
         self._context: weakref.ref[mm.Context] | None = None
+        self._watch: discover.ReporterWatch | None = None
         self._is_read = False
         self._told: set[str] = set()
         self._frozen: np.ndarray | None = None
-        self._watch: discover.ReporterWatch | None = None
         self._given: tuple[tuple[int, ...], np.ndarray] | None = None
 
     def _add_guard(self) -> None:
@@ -394,25 +411,36 @@ class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):
         checks.check_temperature(kelvin, self._model_temperature, self._strict)
         return kelvin
 
+    # ---- copies
+
     def __copy__(self) -> "GenerativeIntegrator":
-        """An integrator with the same model and state for another Context."""
-        duplicate = super().__copy__()
-        duplicate._context = duplicate._watch = None
+        """An integrator with the same model, settings and state, for another Context; `copy.deepcopy` does the same."""
+        duplicate = mm.XmlSerializer.clone(self)
+        duplicate.__class__ = self.__class__
+        duplicate._take_settings(self._settings())
         return duplicate
 
-    def __getstate__(self) -> str:
-        raise MDGenError(
-            "a GenerativeIntegrator cannot be pickled; construct it anew and load a checkpoint or State XML"
-        )
+    def __getstate__(self) -> dict[str, Any]:
+        return {"settings": self._settings(), "variables": mm.XmlSerializer.serialize(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        listen_to_contexts()
+        self.this = mm.XmlSerializer.deserialize(state["variables"]).this
+        self._take_settings(state["settings"])
+
+    def _settings(self) -> dict[str, Any]:
+        """What is noted in Python, without what belongs to a Context."""
+        return {name: value for name, value in self.__dict__.items() if name not in _OF_A_CONTEXT}
+
+    def _take_settings(self, settings: dict[str, Any]) -> None:
+        self.__dict__.update(settings)
+        self._variables = self._variables.for_another()
+        self._source = BlockSource(self._model.model, self._topology, self._interval)
+        self._forget_context()
 
 
 class ForeignStateError(MDGenError, mm.OpenMMException):
     """A State of another integrator, which OpenMM itself refuses."""
-
-
-def _content_of(model: Simulator | Propagator, info: ModelInfo) -> str:
-    """What tells a model from others: its content, else how many frames its blocks have."""
-    return info.content_hash or (f"{model.n_frames} frames" if is_propagator(model) else info.name)
 
 
 def _frame_key(state: GeneratorState) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """Generator state kept in an OpenMM integrator's own variables, so that it rides in checkpoints and State XML."""
 
+import copy
 import hashlib
 from dataclasses import dataclass, fields
 
@@ -67,6 +68,12 @@ class StateVariables:
             integrator.addPerDofVariable(_PREFIX + name, 0.0)
         self._known: dict[str, tuple[int, np.ndarray]] = {}
         self.write(integrator, first)
+
+    def for_another(self) -> "StateVariables":
+        """The same variables of a copy of the integrator."""
+        twin = copy.copy(self)
+        twin._known = {}
+        return twin
 
     def are_intact(self, integrator: mm.CustomIntegrator) -> bool:
         """Whether the variables were written by an integrator of this kind."""
