@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from openmm_mdgen.correct.reweight import METHODS, reweight
+from openmm_mdgen.correction.reweight import METHODS, reweight
 
 CHAIN = np.array([[0.95, 0.05, 0.0], [0.02, 0.96, 0.02], [0.0, 0.04, 0.96]])
 CHAIN_EXACT = np.array([4.0, 10.0, 5.0]) / 19

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from openmm_mdgen.api.inpaint import inpaint as inpaint
     from openmm_mdgen.api.interpolate import interpolate as interpolate
     from openmm_mdgen.api.interpolate import unconditional as unconditional
+    from openmm_mdgen.correction.correct import correct as correct
     from openmm_mdgen.api.simulate import simulate as simulate
     from openmm_mdgen.evaluation.compare import evaluate as evaluate
     from openmm_mdgen.forcefield.build import build_peptide as build_peptide
@@ -34,6 +35,7 @@ _LATER = {  # imported when asked for: they bring torch, OpenMM or MDAnalysis
     "GenerativeIntegrator": "integrator",
     "Recipe": "trajectory.recipe",
     "build_peptide": "forcefield.build",
+    "correct": "correction.correct",
     "design": "api.inpaint",
     "evaluate": "evaluation.compare",
     "inpaint": "api.inpaint",
@@ -54,6 +56,7 @@ __all__ = [
     "MDGenWarning",
     "Recipe",
     "build_peptide",
+    "correct",
     "design",
     "evaluate",
     "evaluate_many",

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from benchmarks.reweighting import CHAIN_EXACT, chain_runs, repeat, well_exact, well_runs
-from openmm_mdgen.correct.iterated import iterate_weights, random_clusterings
-from openmm_mdgen.correct.markov import estimate_chain, fit_markov
-from openmm_mdgen.correct.reversible import connected_parts, reversible_stationary
-from openmm_mdgen.correct.reweight import reweight
+from openmm_mdgen.correction.iterated import iterate_weights, random_clusterings
+from openmm_mdgen.correction.markov import estimate_chain, fit_markov
+from openmm_mdgen.correction.reversible import connected_parts, reversible_stationary
+from openmm_mdgen.correction.reweight import reweight
 from openmm_mdgen.errors import MDGenError
 
 pytest.importorskip("deeptime")

@@ -26,12 +26,12 @@ MAY_IMPORT = {
     "trajectory": "weights tasks forcefield convert peptide geometry files errors",
     "train": "weights tasks network published flow tokens convert peptide geometry files errors",
     "upsampling": "trajectory weights tasks convert peptide geometry files errors",
-    "correct": "trajectory evaluation forcefield convert peptide geometry files errors",
+    "correction": "trajectory evaluation forcefield convert peptide geometry files errors",
     "api": "upsampling trajectory weights tasks forcefield convert evaluation peptide geometry errors",
-    "many": "api correct evaluation trajectory weights tasks forcefield convert peptide geometry files errors",
-    "cli": "many api correct upsampling train integrator trajectory evaluation weights tasks network published flow "
+    "many": "api correction evaluation trajectory weights tasks forcefield convert peptide geometry files errors",
+    "cli": "many api correction upsampling train integrator trajectory evaluation weights tasks network published flow "
     "tokens forcefield convert peptide geometry files errors",
-    "__init__": "many api correct upsampling integrator trajectory evaluation weights forcefield errors",
+    "__init__": "many api correction upsampling integrator trajectory evaluation weights forcefield errors",
     "__main__": "cli",
 }
 

@@ -21,6 +21,7 @@ _COMMANDS = {
     "design": "design",
     "unconditional": "unconditional",
     "evaluate": "evaluate",
+    "correct": "correct",
     "train": "train",
     "models": "models",
     "freeze": "freeze",

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import expit, logit
 
-from openmm_mdgen.correct.iterated import iterate_weights, random_clusterings
-from openmm_mdgen.correct.markov import MarkovModel, fit_markov, implied_timescales
-from openmm_mdgen.correct.reversible import reversible_stationary
+from openmm_mdgen.correction.iterated import iterate_weights, random_clusterings
+from openmm_mdgen.correction.markov import MarkovModel, fit_markov, implied_timescales
+from openmm_mdgen.correction.reversible import reversible_stationary
 from openmm_mdgen.errors import MDGenError
 
 METHODS = ("iterated", "markov")
@@ -157,8 +157,8 @@ def reweight(
     if not all(np.isfinite(run).all() for run in runs):
         raise MDGenError("a run has features that are not numbers; leave it out")
     model = fit_markov(runs, lag, n_clusters, seed)
-    rng = np.random.default_rng(seed)
-    multiplicities = np.vstack((np.ones(len(runs)), rng.exponential(size=(n_bootstrap, len(runs)))))
+    rng, resampling = np.random.default_rng(seed), np.random.default_rng((seed, 1))
+    multiplicities = np.vstack((np.ones(len(runs)), resampling.exponential(size=(n_bootstrap, len(runs)))))
     clusters = _cluster_weights(model, multiplicities)
     weights = _frame_weights(model, runs, clusters, multiplicities)
     if method == "iterated":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from openmm_mdgen.correct.reversible import connected_parts, reversible_stationary
+from openmm_mdgen.correction.reversible import connected_parts, reversible_stationary
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-from openmm_mdgen.correct.reversible import connected_parts
+from openmm_mdgen.correction.reversible import connected_parts
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.evaluation.extras import require
 
@@ -105,11 +105,16 @@ def fit_markov(runs: Sequence[np.ndarray], lag: int, n_clusters: int = 100, seed
     if longest <= lag:
         raise MDGenError(f"runs of {longest} frames are too short for a lag of {lag}; run longer or shorten the lag")
     frames = np.concatenate(runs).astype(np.float64)
-    centres = cluster_centres(frames, max(2, min(n_clusters, len(frames) // _FRAMES_PER_CLUSTER)), seed)
-    tree = cKDTree(centres)
-    paths = [np.asarray(tree.query(run)[1], np.int32) for run in runs]
-    counts = np.stack([_counts(path, len(centres), lag) for path in paths])
-    parts = connected_parts(counts.sum(0))
+    number = max(2, min(n_clusters, len(frames) // _FRAMES_PER_CLUSTER))
+    while True:
+        centres = cluster_centres(frames, number, seed)
+        tree = cKDTree(centres)
+        paths = [np.asarray(tree.query(run)[1], np.int32) for run in runs]
+        counts = np.stack([_counts(path, len(centres), lag) for path in paths])
+        parts = connected_parts(counts.sum(0))
+        if len(parts[0]) > 1 or number == 2:
+            break
+        number = max(2, number // 2)  # coarser ones are entered more often
     if len(parts[0]) < 2:
         raise MDGenError(
             f"no cluster of {len(runs)} runs is left and entered again at a lag of {lag} frames, so nothing can be "
