@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from openmm_mdgen.api.inpaint import inpaint as inpaint
     from openmm_mdgen.api.interpolate import interpolate as interpolate
     from openmm_mdgen.api.interpolate import unconditional as unconditional
-    from openmm_mdgen.correction.correct import correct as correct
     from openmm_mdgen.api.simulate import simulate as simulate
+    from openmm_mdgen.correction.correct import correct as correct
     from openmm_mdgen.evaluation.compare import evaluate as evaluate
     from openmm_mdgen.forcefield.build import build_peptide as build_peptide
     from openmm_mdgen.integrator import GenerativeIntegrator as GenerativeIntegrator
