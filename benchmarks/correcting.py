@@ -18,13 +18,13 @@ import openmm as mm
 from openmm import unit
 
 import openmm_mdgen
+from openmm_mdgen.convert.mdanalysis import structure_to_mdanalysis as structure_to_atoms
 from openmm_mdgen.convert.openmm import structure_to_topology
 from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.correction.explicit import implicit_system
 from openmm_mdgen.evaluation.topology import heavy_atoms, topology_of
 from openmm_mdgen.evaluation.torsions import torsion_angles
 from openmm_mdgen.forcefield.build import build_system
-from openmm_mdgen.trajectory.parser import structure_to_topology as structure_to_atoms
 
 PDB = Path(__file__).parents[1] / "tests" / "data" / "ACE-A-NME.pdb"
 KT = 8.314462618e-3 * 300

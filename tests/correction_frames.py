@@ -5,10 +5,10 @@ import openmm as mm
 from MDAnalysis import Universe
 from openmm import app, unit
 
+from openmm_mdgen.convert.mdanalysis import structure_to_mdanalysis as structure_to_atoms
 from openmm_mdgen.convert.openmm import structure_to_topology
 from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.forcefield.build import build_system
-from openmm_mdgen.trajectory.parser import structure_to_topology as structure_to_atoms
 
 PDB = "ACE-A-NME.pdb"
 

@@ -48,8 +48,8 @@ class Ensemble:
     @property
     def elements(self) -> list[str]:
         """Of all atoms."""
-        pairs = zip(self.structure.elements, self.structure.names, strict=True)
-        return [(element or atom_to_element(name)).capitalize() for element, name in pairs]
+        pairs = zip(self.structure.names, self.structure.elements, strict=True)
+        return [atom_to_element(name, element).capitalize() for name, element in pairs]
 
     def angles(self, positions: np.ndarray) -> np.ndarray:
         """Torsions of frames (..., N, 3) Å, (..., K) radians."""

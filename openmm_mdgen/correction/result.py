@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from MDAnalysis import Universe
 
+from openmm_mdgen.convert.mdanalysis import structure_to_mdanalysis
 from openmm_mdgen.correction.reweight import Interval, Part
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.peptide.peptide import Structure
-from openmm_mdgen.trajectory.parser import structure_to_topology
 from openmm_mdgen.trajectory.writing import frame_writer
 
 _GAS_CONSTANT = 8.314462618e-3  # kJ/mol/K
@@ -200,7 +200,7 @@ class Correction:
     def _write_runs(self, folder: Path) -> None:
         """``runs.pdb`` and ``runs.xtc``: the frames that ``runs.npz`` has the weights of."""
         positions = self.run_positions
-        universe = Universe(structure_to_topology(self.structure), positions[:1], order="fac")
+        universe = Universe(structure_to_mdanalysis(self.structure), positions[:1], order="fac")
         with replacing(folder / "runs.pdb") as path:
             universe.atoms.write(str(path))
         with replacing(folder / "runs.xtc") as path, frame_writer(path, universe.atoms.n_atoms, 1.0, 0.0) as writer:
