@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
-from openmm_mdgen.correction.result import Correction, Surface
+from openmm_mdgen.correction.numbers import Numbers, Surface
 from openmm_mdgen.evaluation.extras import require
 
 _BEFORE, _AFTER = "#D55E00", "#0072B2"
@@ -20,7 +20,7 @@ _LIMIT = 6.0  # kT
 _MOST_SURFACES = 6
 
 
-def render(result: Correction) -> str:
+def render(result: Numbers) -> str:
     """HTML that needs nothing beside it.
 
     Raises
@@ -41,7 +41,7 @@ def render(result: Correction) -> str:
     )
 
 
-def _rows(result: Correction) -> list[tuple[str, ...]]:
+def _rows(result: Numbers) -> list[tuple[str, ...]]:
     """Cells of the table of states."""
     a, m = result.after, result.markov
     before, after = result.free_energies(result.before), result.free_energies(a.value)
@@ -83,7 +83,7 @@ def _surface(ax: Axes, edges: np.ndarray, counts: np.ndarray) -> QuadMesh:
     return ax.pcolormesh(degrees, degrees, energy.T, cmap="cividis", vmin=0, vmax=_LIMIT, rasterized=True)
 
 
-def _populations(result: Correction) -> tuple[str, str]:
+def _populations(result: Numbers) -> tuple[str, str]:
     figure = Figure((1.0 + 0.9 * result.n_states + 2.0, 2.8), layout="constrained")
     ax = figure.subplots()
     place, a = np.arange(result.n_states), result.after
@@ -99,7 +99,7 @@ def _populations(result: Correction) -> tuple[str, str]:
     return _png(figure), "Populations of the states, with 95 % intervals"
 
 
-def _timescales(result: Correction) -> tuple[str, str]:
+def _timescales(result: Numbers) -> tuple[str, str]:
     figure = Figure((4.2, 2.8), layout="constrained")
     ax = figure.subplots()
     for k, curve in enumerate(result.timescales.T):

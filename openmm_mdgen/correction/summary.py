@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from openmm_mdgen.correction.ensemble import Ensemble
-from openmm_mdgen.correction.result import Correction, Surface
+from openmm_mdgen.correction.numbers import Surface
+from openmm_mdgen.correction.result import Correction
 from openmm_mdgen.correction.reweight import Reweighting
 from openmm_mdgen.correction.running import Run
 from openmm_mdgen.correction.verdict import verdict
