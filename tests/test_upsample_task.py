@@ -105,11 +105,11 @@ def test_atoms_come_in_the_users_order():
 @pytest.mark.parametrize(
     ("spacing", "interval", "message"),
     [
-        (20.0, 1.0, r"spacing 20 ps is outside model 'tiny-upsample'.s range 1 to 10 ps"),
-        (0.5, 0.1, r"spacing 0.5 ps is outside .* 1 to 10 ps"),
-        (10.0, 0.01, r"interval 0.01 ps is outside .* 0.1 to 1 ps"),
-        (10.0, 2.0, r"interval 2 ps is outside .* 0.1 to 1 ps"),
-        (float("nan"), 1.0, "spacing nan ps is outside"),
+        (20.0, 1.0, r"spacing of 20 ps is outside model 'tiny-upsample'.s range 1 to 10 ps"),
+        (0.5, 0.1, r"spacing of 0.5 ps is outside .* 1 to 10 ps"),
+        (10.0, 0.01, r"interval of 0.01 ps is outside .* 0.1 to 1 ps"),
+        (10.0, 2.0, r"interval of 2 ps is outside .* 0.1 to 1 ps"),
+        (float("nan"), 1.0, "spacing of nan ps is outside"),
     ],
 )
 def test_out_of_range(spacing, interval, message):

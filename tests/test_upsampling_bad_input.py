@@ -105,8 +105,8 @@ def test_filler_that_gives_nonsense(refused):
 @pytest.mark.parametrize(
     ("interval", "layout", "message"),
     [
-        (0.05, {}, "interval of 0.05 ps is outside what the model learned"),
-        (10.0, {"n_savc": 1000}, "key frames of 100 ps is outside what the model learned"),
+        (0.05, {}, "interval of 0.05 ps is outside model"),
+        (10.0, {"n_savc": 1000}, "key frames of 100 ps is outside model"),
     ],
     ids=["finer", "coarser"],
 )

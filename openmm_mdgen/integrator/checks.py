@@ -13,6 +13,7 @@ from openmm import app, unit
 from openmm_mdgen.convert.times import is_number
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.integrator.forces import check_forces, warn_of_idle_forces
+from openmm_mdgen.tasks.ranges import is_within
 
 _LONG_STEP = 0.5  # ps; no integrator takes such steps, so that a bare number of this size was meant in fs
 _MASS_TOLERANCE = 0.5  # amu per heavy atom with its hydrogens; force fields round masses to 0.01
@@ -117,7 +118,7 @@ def check_temperature(temperature: float, of_model: float | None, strict: bool) 
 
 def check_interval(interval: float, of_model: tuple[float, float] | None) -> None:
     """Raise when the frame interval (ps) is outside the model's range."""
-    if of_model is not None and not of_model[0] * (1 - 1e-9) <= interval <= of_model[1] * (1 + 1e-9):
+    if of_model is not None and not is_within(interval, of_model):
         raise MDGenError(
             f"frameInterval {interval:g} ps is outside the model's range, {of_model[0]:g} to {of_model[1]:g} ps; "
             f"choose one inside it, as frameInterval={min(max(interval, of_model[0]), of_model[1]):g}*picoseconds"

@@ -16,6 +16,7 @@ from openmm_mdgen.flow.sampler import Projection, integrate, integrate_projected
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks.protocols import ModelInfo
+from openmm_mdgen.tasks.ranges import check_time
 from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning, Normalization
 
 MAX_BATCH = 16_384  # frames times residues in one call of the network
@@ -117,17 +118,13 @@ class PeptideModel:
 
     def check(self, peptide: Peptide, interval: float) -> None:
         """Raise `MDGenError` where the peptide or the interval is outside the model's range."""
-        (fewest, most), (shortest, longest) = self.lengths, self.intervals
+        fewest, most = self.lengths
         if not fewest <= peptide.n_residues <= most:
             raise MDGenError(
                 f"{peptide.sequence} has {peptide.n_residues} residues, outside model {self.name!r}'s range "
                 f"{fewest} to {most}; choose a shorter peptide, or train a model on your own MD (openmm-mdgen train)"
             )
-        if not shortest * 0.999 <= interval <= longest * 1.001:
-            raise MDGenError(
-                f"an interval of {interval:g} ps is outside model {self.name!r}'s range {shortest:g} to "
-                f"{longest:g} ps; choose one inside it"
-            )
+        check_time("an interval", interval, self.intervals, f"model {self.name!r}")
 
     @torch.no_grad()
     def sample(self, told: Conditioning, seeds: list[int], condition: Projection | None = None) -> Tensor:

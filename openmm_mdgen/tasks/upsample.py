@@ -18,6 +18,7 @@ from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.model import MAX_BATCH, SolverConfig, has_fast_bf16, inference_precision
 from openmm_mdgen.tasks.protocols import ModelInfo
+from openmm_mdgen.tasks.ranges import check_time
 from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, told_of_gap, told_of_motion, way_across
 from openmm_mdgen.tokens.noise_colour import GapColour, GapSpectra, chain_colour
 from openmm_mdgen.tokens.tokens import Conditioning, sequence_to_indices
@@ -118,12 +119,8 @@ class Upsample:
         return replace(self, temperature=kelvin)
 
     def _check_times(self, spacing: float, interval: float) -> None:
-        for what, value, (low, high) in (("spacing", spacing, self.spacings), ("interval", interval, self.intervals)):
-            if not low * 0.999 <= value <= high * 1.001:
-                raise MDGenError(
-                    f"{what} {value:g} ps is outside model {self.name!r}'s range {low:g} to {high:g} ps; "
-                    "choose one inside it"
-                )
+        check_time("a spacing", spacing, self.spacings, f"model {self.name!r}")
+        check_time("an interval", interval, self.intervals, f"model {self.name!r}")
 
 
 class UpsampleFiller:

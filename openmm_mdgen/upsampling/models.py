@@ -16,6 +16,7 @@ from openmm_mdgen.peptide.naming import atom_to_element
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.gap import ChainGapModel, GapFiller, GapModel
 from openmm_mdgen.tasks.protocols import ModelLike, is_gap_filler, is_gap_model, model_info
+from openmm_mdgen.tasks.ranges import check_time
 from openmm_mdgen.upsampling.gaps import Gaps
 from openmm_mdgen.upsampling.molecules import elements, superposition_weights
 from openmm_mdgen.upsampling.named import NamedModel
@@ -29,8 +30,6 @@ from openmm_mdgen.upsampling.windows import (
     window_weights,
 )
 from openmm_mdgen.weights.roles import as_upsampler
-
-_TOLERANCE = 1e-3
 
 
 def load_gap_model(model: ModelLike, device: str | None = None) -> GapModel | GapFiller | None:
@@ -85,8 +84,9 @@ def molecule_gaps(
         assert is_gap_filler(model)
         return _gaps(model, bonds, symbols, factor)
     info = model_info(model)
-    _check_range("key frames", spacing, info.spacings, "--model linear or other frames")
-    _check_range("interval", spacing / factor, info.intervals, "another --interval")
+    name = f"model {info.name!r}"
+    check_time("a spacing of key frames", spacing, info.spacings, name, "choose --model linear or other frames")
+    check_time("an interval", spacing / factor, info.intervals, name, "choose another --interval")
     structure = atomgroup_to_structure(atoms)
     if not structure.bonds:
         structure = replace(structure, bonds=tuple(map(tuple, bonds.tolist())))
@@ -122,13 +122,3 @@ def _window(
 
 def _gaps(filler: GapFiller, bonds: np.ndarray, symbols: np.ndarray, factor: int) -> Gaps:
     return Gaps(filler, factor, superposition_weights(symbols), Residual(bonds, symbols))
-
-
-def _check_range(what: str, value: float, learned: tuple[float, float] | None, remedy: str) -> None:
-    if learned is None:
-        return
-    low, high = learned
-    if not low * (1 - _TOLERANCE) <= value <= high * (1 + _TOLERANCE):
-        raise MDGenError(
-            f"{what} of {value:g} ps is outside what the model learned ({low:g} to {high:g} ps); choose {remedy}"
-        )
