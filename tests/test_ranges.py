@@ -14,8 +14,6 @@ def test_inside(value):
 
 @pytest.mark.parametrize("value", [0.99, 101.0, float("nan"), float("inf"), -1.0])
 def test_outside(value):
-    with pytest.raises(
-        MDGenError, match=f"an interval of {value:g} ps is outside model 'x's range 1 to 100 ps; choose"
-    ):
+    with pytest.raises(MDGenError, match=rf"of {value:g} ps is outside model 'x'.s range 1 to 100 ps; choose"):
         check_time("an interval", value, (1.0, 100.0), "model 'x'")
     check_time("an interval", value, None, "model 'x'")
