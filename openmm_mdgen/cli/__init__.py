@@ -38,7 +38,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        return importlib.import_module(f"openmm_mdgen.cli.{_COMMANDS[cmd_name]}").command
+        out: click.Command | None = importlib.import_module(f"openmm_mdgen.cli.{_COMMANDS[cmd_name]}").command
+        return out
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

@@ -34,7 +34,7 @@ def text_to_time(text: str, *, zero: bool = False, option: str = "") -> float:
     return time
 
 
-class Time(click.ParamType):
+class Time(click.ParamType):  # type: ignore[type-arg]  # generic for mypy only
     """A time with its unit, such as ``10ns``; becomes picoseconds.
 
     Parameters
@@ -55,7 +55,7 @@ class Time(click.ParamType):
         return text_to_time(str(value), zero=self.zero, option=_option(param))
 
 
-class Count(click.ParamType):
+class Count(click.ParamType):  # type: ignore[type-arg]  # generic for mypy only
     """A whole number from `least` on.
 
     Parameters

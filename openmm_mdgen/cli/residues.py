@@ -11,7 +11,7 @@ from openmm_mdgen.errors import MDGenError
 _ITEM = re.compile(r"(\d+)(?:-(\d+))?")
 
 
-class Residues(click.ParamType):
+class Residues(click.ParamType):  # type: ignore[type-arg]  # generic for mypy only
     """Residue numbers: ``2,3`` or ``2-4`` or both."""
 
     name = "numbers"

@@ -71,7 +71,8 @@ def iterate_weights(clusterings: Clusterings, initial: np.ndarray, n_sweeps: int
         weights = _rescaled(weights, clusterings.first[place], clusterings.last[place], clusterings.n_cells)
         if k >= number // 2:
             mean += weights
-    return mean / mean.sum(-1, keepdims=True)
+    out: np.ndarray = mean / mean.sum(-1, keepdims=True)
+    return out
 
 
 def _rescaled(weights: np.ndarray, first: np.ndarray, last: np.ndarray, n_cells: int) -> np.ndarray:
@@ -87,4 +88,5 @@ def _rescaled(weights: np.ndarray, first: np.ndarray, last: np.ndarray, n_cells:
     factors = np.ones((n_sets, n_cells))
     factors[:, part] = share * mass.sum(-1, keepdims=True) / mass
     scaled: np.ndarray = weights * factors[:, first]
-    return scaled / scaled.sum(-1, keepdims=True)
+    out: np.ndarray = scaled / scaled.sum(-1, keepdims=True)
+    return out

@@ -51,7 +51,8 @@ def reversible_stationary(counts: np.ndarray) -> np.ndarray:
             break
     log_pi = np.log(rows) - log_v
     pi: np.ndarray = np.exp(log_pi - log_pi.max(-1, keepdims=True))
-    return pi / pi.sum(-1, keepdims=True)
+    out: np.ndarray = pi / pi.sum(-1, keepdims=True)
+    return out
 
 
 def connected_parts(counts: np.ndarray) -> list[np.ndarray]:

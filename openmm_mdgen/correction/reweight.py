@@ -275,7 +275,8 @@ def _shared(
 def _before(model: MarkovModel, assigned: np.ndarray) -> np.ndarray:
     states = model.states[assigned]
     number = np.bincount(states[states >= 0], minlength=model.n_states).astype(float)
-    return number / max(number.sum(), 1.0)
+    out: np.ndarray = number / max(number.sum(), 1.0)
+    return out
 
 
 def _parts(model: MarkovModel, assigned: np.ndarray | None) -> list[Part]:

@@ -67,7 +67,7 @@ def superposed(frames: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def mean_structure(frames: np.ndarray, rounds: int = 3) -> np.ndarray:
     """Mean of the frames superposed on their own mean, (A, 3)."""
-    mean = frames[0]
+    mean: np.ndarray = frames[0]
     for _ in range(rounds):
         mean = superposed(frames, mean).mean(0)
     return mean
@@ -76,7 +76,8 @@ def mean_structure(frames: np.ndarray, rounds: int = 3) -> np.ndarray:
 def rmsf(frames: np.ndarray) -> np.ndarray:
     """Root mean square fluctuation of every atom about the mean structure, (A,) Å."""
     moved = superposed(frames, mean_structure(frames))
-    return np.sqrt(((moved - moved.mean(0)) ** 2).sum(-1).mean(0))
+    out: np.ndarray = np.sqrt(((moved - moved.mean(0)) ** 2).sum(-1).mean(0))
+    return out
 
 
 def pairwise_rmsd(frames: np.ndarray, rng: np.random.Generator) -> float:

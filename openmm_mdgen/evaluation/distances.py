@@ -47,7 +47,8 @@ def jsd(p: np.ndarray, q: np.ndarray) -> np.ndarray:
         p = p / p.sum(-1, keepdims=True)
         q = q / q.sum(-1, keepdims=True)
     m = (p + q) / 2
-    return np.sqrt(np.maximum((rel_entr(p, m) + rel_entr(q, m)).sum(-1) / 2, 0))
+    out: np.ndarray = np.sqrt(np.maximum((rel_entr(p, m) + rel_entr(q, m)).sum(-1) / 2, 0))
+    return out
 
 
 def histograms(units: Sequence[np.ndarray], bins: int = BINS, span: tuple[float, float] = _CIRCLE) -> np.ndarray:
@@ -126,7 +127,8 @@ def mean_jsd(reference: np.ndarray, generated: np.ndarray) -> np.ndarray:
     """Mean over K of the distance of (..., K, B) histograms; NaN when K is 0."""
     if reference.shape[-2] == 0:
         return np.full(reference.shape[:-2], np.nan)
-    return jsd(reference, generated).mean(-1)
+    out: np.ndarray = jsd(reference, generated).mean(-1)
+    return out
 
 
 def blocks(units: Sequence[np.ndarray], n: int = 10) -> list[np.ndarray]:

@@ -39,7 +39,7 @@ def autocorrelation(units: Sequence[np.ndarray], max_lag: int, normalised: bool 
     lags = np.arange(max_lag + 1)
     total = np.sum([_products(u, max_lag) for u in units], axis=0)
     count = np.sum([np.maximum(len(u) - lags, 0) for u in units], axis=0)
-    value = total / count[:, None]
+    value: np.ndarray = total / count[:, None]
     if not normalised:
         return value
     limit = long_time_limit(units)
@@ -86,7 +86,8 @@ def at_lag(curves: np.ndarray, dt: float, lag: float) -> np.ndarray:
     high = min(low + 1, len(curves) - 1)
     if low >= len(curves):
         return np.full(curves.shape[1], np.nan)
-    return curves[low] + max(place - low, 0.0) * (curves[high] - curves[low])
+    out: np.ndarray = curves[low] + max(place - low, 0.0) * (curves[high] - curves[low])
+    return out
 
 
 def dynamical_content(curves: np.ndarray, lags: np.ndarray) -> np.ndarray:
@@ -104,7 +105,8 @@ def dynamical_content(curves: np.ndarray, lags: np.ndarray) -> np.ndarray:
     (L - 1, K) ndarray
         Between consecutive lags; their geometric means are the times it belongs to.
     """
-    return -np.diff(curves, axis=0) / np.diff(np.log10(lags))[:, None]
+    out: np.ndarray = -np.diff(curves, axis=0) / np.diff(np.log10(lags))[:, None]
+    return out
 
 
 def relaxation_times(curves: np.ndarray, dt: float) -> np.ndarray:

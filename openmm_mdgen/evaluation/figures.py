@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,7 +113,7 @@ def decorrelation_figure(result: Results) -> Picture:
                 ax.plot(d.lags, curves[:, columns], color=colour, ls=style, lw=0.5, alpha=0.3)
             ax.plot(d.lags, _mean(curves[:, columns]), color=colour, ls=style, lw=2, label=side)
         ax.plot(d.lags, _mean(d.shuffled[:, columns]), color=CONTROL, ls=":", lw=1.5, label="shuffled")
-        ax.axhline(1 / np.e, color="k", lw=0.4)
+        ax.axhline(math.exp(-1), color="k", lw=0.4)
         ax.set(xscale="log", ylim=(-0.3, 1))
         ax.set_title(f"autocorrelation, {name}", fontsize=9)
         ax.set_xlabel("lag, ps", fontsize=8)

@@ -123,7 +123,8 @@ def transition_counts(assigned: Sequence[np.ndarray], n_states: int, lag: int) -
 def fluxes(counts: np.ndarray) -> np.ndarray:
     """Share of all transitions that go from i to j: pi_i T_ij, (..., S, S)."""
     with np.errstate(invalid="ignore"):
-        return counts / counts.sum((-2, -1), keepdims=True)
+        out: np.ndarray = counts / counts.sum((-2, -1), keepdims=True)
+        return out
 
 
 def flux_spearman(reference: np.ndarray, generated: np.ndarray) -> float:

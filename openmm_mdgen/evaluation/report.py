@@ -36,7 +36,7 @@ def write_report(result: Results, folder: Path) -> Path:
     MDGenError
         When the folder cannot be written, or jinja2 is missing.
     """
-    writers = {
+    writers: dict[str, Callable[[], str]] = {
         "evaluation.json": result.to_json,
         "evaluation.csv": result.to_csv,
         "report.html": lambda: render(result),
@@ -57,7 +57,7 @@ def render(result: Results) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string((_HERE / "report.html").read_text(encoding="utf-8"))
     script = (_HERE / "vendor" / "3Dmol-min.js").read_text(encoding="utf-8") if result.view else ""
-    return template.render(
+    out: str = template.render(
         result=result,
         title=_title(result.settings["sequence"]),
         columns=["generated", *result.controls],
@@ -67,6 +67,7 @@ def render(result: Results) -> str:
         rules=RULES,
         viewer=script,
     )
+    return out
 
 
 def _title(sequence: str) -> str:

@@ -65,7 +65,7 @@ def open_sources(
     MDGenError
         For no file, a file that cannot be read, or a file without a topology.
     """
-    items: list[Source] = list(sources) if isinstance(sources, list | tuple) else [sources]  # type: ignore[list-item]
+    items: list[Source] = list(sources) if isinstance(sources, list | tuple) else [sources]
     groups = []
     for item in items:
         if isinstance(item, str | Path):

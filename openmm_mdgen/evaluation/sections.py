@@ -78,7 +78,8 @@ def torsion_histograms(baseline: Baseline, motion: Motion) -> TorsionHistograms:
 
 
 def _density(counts: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    return counts / np.maximum(counts.sum(-1, keepdims=True), 1) / np.diff(edges)
+    out: np.ndarray = counts / np.maximum(counts.sum(-1, keepdims=True), 1) / np.diff(edges)
+    return out
 
 
 def surface(baseline: Baseline, motion: Motion) -> Surface | None:

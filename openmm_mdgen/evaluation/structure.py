@@ -86,13 +86,15 @@ def _allowed(pairs: np.ndarray, topology: Topology) -> np.ndarray:
     """Those of the pairs (i < j) that belong to residues which are no neighbours, bonds left out."""
     far = np.abs(np.diff(topology.residues[pairs], axis=-1)[:, 0]) > 1
     code = [topology.n_atoms, 1]
-    return pairs[far & ~np.isin(pairs @ code, topology.bonds @ code)]
+    out: np.ndarray = pairs[far & ~np.isin(pairs @ code, topology.bonds @ code)]
+    return out
 
 
 def chirality(positions: np.ndarray, chiral: np.ndarray) -> np.ndarray:
     """(N - CA) x (C - CA) . (CB - CA) of C-alpha atoms, (..., C); positive for L-amino acids."""
     centre, n, c, beta = (positions[..., chiral[:, k], :] for k in range(4))
-    return np.einsum("...i,...i->...", np.cross(n - centre, c - centre), beta - centre)
+    out: np.ndarray = np.einsum("...i,...i->...", np.cross(n - centre, c - centre), beta - centre)
+    return out
 
 
 def _check(xyz: np.ndarray, topology: Topology, pairs: np.ndarray | None) -> StructureFrames:
@@ -122,7 +124,8 @@ def _smallest_distance(xyz: np.ndarray, topology: Topology, pairs: np.ndarray | 
         return np.array([_smallest_in_tree(frame, topology) for frame in xyz])
     if len(pairs) == 0:
         return np.full(len(xyz), np.inf)
-    return _distance(xyz, pairs).min(-1)
+    out: np.ndarray = _distance(xyz, pairs).min(-1)
+    return out
 
 
 def _smallest_in_tree(frame: np.ndarray, topology: Topology) -> float:
@@ -134,20 +137,23 @@ def _smallest_in_tree(frame: np.ndarray, topology: Topology) -> float:
 
 
 def _distance(xyz: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(xyz[..., pairs[:, 0], :] - xyz[..., pairs[:, 1], :], axis=-1)
+    out: np.ndarray = np.linalg.norm(xyz[..., pairs[:, 0], :] - xyz[..., pairs[:, 1], :], axis=-1)
+    return out
 
 
 def _angle(xyz: np.ndarray, triples: np.ndarray) -> np.ndarray:
     a, b, c = (xyz[..., triples[:, k], :] for k in range(3))
     u, v = a - b, c - b
     cosine = (u * v).sum(-1) / (np.linalg.norm(u, axis=-1) * np.linalg.norm(v, axis=-1))
-    return np.arccos(np.clip(cosine, -1, 1))
+    out: np.ndarray = np.arccos(np.clip(cosine, -1, 1))
+    return out
 
 
 def _dihedrals(xyz: np.ndarray, quads: np.ndarray) -> np.ndarray:
     shape = (*xyz.shape[:-2], len(quads))
     if 0 in shape:
         return np.zeros(shape)
-    return calc_dihedrals(*(np.ascontiguousarray(xyz[..., quads[:, k], :].reshape(-1, 3)) for k in range(4))).reshape(
-        shape
-    )
+    out: np.ndarray = calc_dihedrals(
+        *(np.ascontiguousarray(xyz[..., quads[:, k], :].reshape(-1, 3)) for k in range(4))
+    ).reshape(shape)
+    return out

@@ -115,7 +115,8 @@ def torsion_angles(positions: np.ndarray, torsions: Sequence[Torsion]) -> np.nda
     if 0 in shape:
         return np.zeros(shape, np.float32)
     corners = [np.ascontiguousarray(positions[..., quads[:, k], :].reshape(-1, 3)) for k in range(4)]
-    return calc_dihedrals(*corners).reshape(shape).astype(np.float32)
+    out: np.ndarray = calc_dihedrals(*corners).reshape(shape).astype(np.float32)
+    return out
 
 
 def backbone_pairs(torsions: Sequence[Torsion]) -> list[tuple[int, int]]:

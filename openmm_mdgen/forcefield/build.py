@@ -155,7 +155,8 @@ def minimize(topology: app.Topology, positions: np.ndarray, tolerance: float = 1
     context = openmm.Context(build_system(topology), integrator, _reference())
     context.setPositions(positions * unit.angstrom)
     openmm.LocalEnergyMinimizer.minimize(context, tolerance)
-    return context.getState(positions=True).getPositions(asNumpy=True).value_in_unit(unit.angstrom)
+    out: np.ndarray = context.getState(positions=True).getPositions(asNumpy=True).value_in_unit(unit.angstrom)
+    return out
 
 
 def _add_hydrogens(modeller: app.Modeller) -> None:

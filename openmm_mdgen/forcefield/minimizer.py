@@ -71,13 +71,15 @@ class Minimizer:
         self._pull_towards(nanometers)
         context.setPositions(nanometers)
         mm.LocalEnergyMinimizer.minimize(context, _TOLERANCE, self.max_iterations)
-        return context.getState(getPositions=True).getPositions(asNumpy=True)._value * 10
+        out: np.ndarray = context.getState(getPositions=True).getPositions(asNumpy=True)._value * 10
+        return out
 
     def energy(self, positions: np.ndarray) -> float:
         """Potential energy in kJ/mol of (N, 3) Å, without the restraint."""
         context = self._ready()
         context.setPositions(np.asarray(positions, dtype=np.float64) / 10)
-        return context.getState(getEnergy=True, groups=set(range(_PULL_GROUP))).getPotentialEnergy()._value
+        out: float = context.getState(getEnergy=True, groups=set(range(_PULL_GROUP))).getPotentialEnergy()._value
+        return out
 
     def _ready(self) -> mm.Context:
         if self._context is None:

@@ -8,7 +8,8 @@ from openmm_mdgen.geometry.arrays import Array, cross, library
 def unit(v: Array) -> Array:
     """v (..., 3) scaled to length 1."""
     xp = library(v)
-    return v / xp.sqrt(xp.clip((v * v).sum(-1), 1e-24, None))[..., None]
+    out: Array = v / xp.sqrt(xp.clip((v * v).sum(-1), 1e-24, None))[..., None]
+    return out
 
 
 def bond_length(a: Array, b: Array) -> Array:
@@ -50,12 +51,13 @@ def place_atom(a: Array, b: Array, c: Array, length: Array, angle: Array, torsio
     normal = unit(cross(b - a, axis))
     side = cross(normal, axis)
     along, across = -length * xp.cos(angle), length * xp.sin(angle)
-    return (
+    out: Array = (
         c
         + along[..., None] * axis
         + (across * xp.cos(torsion))[..., None] * side
         + (across * xp.sin(torsion))[..., None] * normal
     )
+    return out
 
 
 def bisector_frame(a: Array, b: Array, c: Array) -> Array:

@@ -91,7 +91,8 @@ class HydrogenPlacer:
     def place(self, positions: np.ndarray) -> np.ndarray:
         """(N, 3) Å with heavy atoms in place -> (H, 3) Å of `atoms`."""
         axes, origins = self._axes(np.asarray(positions, dtype=np.float64))
-        return origins + np.einsum("hij,hj->hi", axes, self._local)
+        out: np.ndarray = origins + np.einsum("hij,hj->hi", axes, self._local)
+        return out
 
     def _axes(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(H, 3, 3) axes as columns, (H, 3) origins."""

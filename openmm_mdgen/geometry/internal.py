@@ -72,7 +72,8 @@ def _beta_direction(to_n: Tensor, to_c: Tensor, angle_n: Tensor, angle_c: Tensor
     within = 1 - dot.square()
     in_plane = ((p - q * dot) / within).unsqueeze(-1) * u + ((q - p * dot) / within).unsqueeze(-1) * v
     height = (1 - in_plane.square().sum(-1)).clamp_min(0.01).sqrt() * side
-    return unit(in_plane + height.unsqueeze(-1) * unit(torch.linalg.cross(u, v)))
+    out: Tensor = unit(in_plane + height.unsqueeze(-1) * unit(torch.linalg.cross(u, v)))
+    return out
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from openmm_mdgen.geometry.arrays import Array, library
 
 def centroid(points: Array, weights: Array | None = None) -> Array:
     """Mean (..., 1, 3) of points (..., n, 3), by weights (n,)."""
-    if weights is None:
-        return points.mean(-2)[..., None, :]
-    return (points * (weights / weights.sum())[:, None]).sum(-2)[..., None, :]
+    mean = points.mean(-2) if weights is None else (points * (weights / weights.sum())[:, None]).sum(-2)
+    out: Array = mean[..., None, :]
+    return out
 
 
 def superposition(mobile: Array, target: Array, weights: Array | None = None) -> tuple[Array, Array, Array]:
@@ -50,7 +50,8 @@ def superposition(mobile: Array, target: Array, weights: Array | None = None) ->
 def superpose(mobile: Array, target: Array, moved: Array | None = None, weights: Array | None = None) -> Array:
     """``moved`` (default: mobile) carried along as mobile (..., n, 3) is laid on target (..., n, 3)."""
     rotation, m, t = superposition(mobile, target, weights)
-    return ((mobile if moved is None else moved) - m) @ rotation + t
+    out: Array = ((mobile if moved is None else moved) - m) @ rotation + t
+    return out
 
 
 def slerp(first: Array, last: Array, fraction: Array) -> Array:
@@ -70,4 +71,5 @@ def slerp(first: Array, last: Array, fraction: Array) -> Array:
     vectors = Rotation.from_matrix(np.asarray(turn).reshape(-1, 3, 3)).as_rotvec().reshape(*turn.shape[:-2], 3)
     scaled = vectors * np.asarray(fraction)[..., None]
     partial = Rotation.from_rotvec(scaled.reshape(-1, 3)).as_matrix().reshape(*scaled.shape[:-1], 3, 3)
-    return first @ (partial if isinstance(first, np.ndarray) else library(first).from_numpy(partial))
+    out: Array = first @ (partial if isinstance(first, np.ndarray) else library(first).from_numpy(partial))
+    return out

@@ -95,7 +95,8 @@ def particle_masses(system: mm.System) -> np.ndarray:
 def frozen_atoms(system: mm.System) -> np.ndarray:
     """(N,) whether an atom is massless and no virtual site."""
     real = np.array([not system.isVirtualSite(i) for i in range(system.getNumParticles())], dtype=bool)
-    return (particle_masses(system) == 0) & real
+    out: np.ndarray = (particle_masses(system) == 0) & real
+    return out
 
 
 def check_temperature(temperature: float, of_model: float | None, strict: bool) -> None:

@@ -56,7 +56,8 @@ def _loading(original: Callable[..., None]) -> Callable[..., None]:
     def load(context: mm.Context, *args: Any, **kwargs: Any) -> None:
         listener = context.getIntegrator()
         if isinstance(listener, ContextListener):
-            return listener.load(lambda: original(context, *args, **kwargs))
+            out: None = listener.load(lambda: original(context, *args, **kwargs))
+            return out
         return original(context, *args, **kwargs)
 
     return load

@@ -43,7 +43,7 @@ MOVED = 1e-4
 """Positions (nm) further than this from the last given frame were set or minimised by the user."""
 
 
-class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):
+class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):  # type: ignore[misc]  # comes without types
     """An Integrator that advances a Simulation by generated frames instead of by forces.
 
     A frame appears at every step whose absolute number is a multiple of ``frameInterval / stepSize``; between two of
@@ -415,7 +415,7 @@ class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):
 
     def __copy__(self) -> "GenerativeIntegrator":
         """An integrator with the same model, settings and state, for another Context; `copy.deepcopy` does the same."""
-        duplicate = mm.XmlSerializer.clone(self)
+        duplicate: GenerativeIntegrator = mm.XmlSerializer.clone(self)
         duplicate.__class__ = self.__class__
         duplicate._take_settings(self._settings())
         return duplicate
@@ -439,7 +439,7 @@ class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):
         self._forget_context()
 
 
-class ForeignStateError(MDGenError, mm.OpenMMException):
+class ForeignStateError(MDGenError, mm.OpenMMException):  # type: ignore[misc]  # comes without types
     """A State of another integrator, which OpenMM itself refuses."""
 
 

@@ -9,7 +9,7 @@ from openmm_mdgen.integrator.checks import frozen_atoms
 
 def read_positions(context: mm.Context) -> np.ndarray:
     """(N, 3) nm, or an error where they are unset or not finite."""
-    positions = context.getState(positions=True).getPositions(asNumpy=True)._value
+    positions: np.ndarray = context.getState(positions=True).getPositions(asNumpy=True)._value
     if not np.isfinite(positions).all():
         atom = int(np.argmax(~np.isfinite(positions).all(axis=1)))
         raise MDGenError(

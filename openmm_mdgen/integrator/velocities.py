@@ -45,7 +45,7 @@ class VelocitySource:
             (N, 3) nm/ps.
         """
         noise = np.random.default_rng(key).standard_normal((len(self._masses), 3))
-        velocities = noise * self._inverse_root * np.sqrt(_R * temperature)
+        velocities: np.ndarray = noise * self._inverse_root * np.sqrt(_R * temperature)
         if self._at_rest:
             velocities -= self._moving * (self._masses * velocities).sum(axis=0) / self._masses.sum()
         return velocities

@@ -78,7 +78,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None) -> Tensor:
     scores = torch.bmm((q * q.shape[-1] ** -0.5).flatten(0, 1), k.flatten(0, 1).mT).unflatten(0, q.shape[:2])
     if key_mask is not None:
         scores = scores.masked_fill(~key_mask, -torch.inf)
-    return torch.bmm(scores.softmax(-1).to(v.dtype).flatten(0, 1), v.flatten(0, 1)).unflatten(0, q.shape[:2])
+    out: Tensor = torch.bmm(scores.softmax(-1).to(v.dtype).flatten(0, 1), v.flatten(0, 1)).unflatten(0, q.shape[:2])
+    return out
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
@@ -101,7 +102,8 @@ class Attention(nn.Module):
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         q, k = rotate(self.q_norm(q).to(v.dtype), *rotary), rotate(self.k_norm(k).to(v.dtype), *rotary)
         y = attend(q, k, v, key_mask)
-        return self.out(y.transpose(1, 2).flatten(2))
+        out: Tensor = self.out(y.transpose(1, 2).flatten(2))
+        return out
 
 
 class Block(nn.Module):
@@ -118,7 +120,8 @@ class Block(nn.Module):
         """x (B, S, D), c (B, 6, D) -> (B, S, D)."""
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = (c + self.bias).unsqueeze(2).unbind(1)
         x = x + gate_1 * self.attention(modulate(x, shift_1, scale_1), rotary, key_mask)
-        return x + gate_2 * self.down(F.gelu(self.up(modulate(x, shift_2, scale_2)), approximate="tanh"))
+        out: Tensor = x + gate_2 * self.down(F.gelu(self.up(modulate(x, shift_2, scale_2)), approximate="tanh"))
+        return out
 
 
 class VelocityNetwork(nn.Module):
@@ -172,7 +175,8 @@ class VelocityNetwork(nn.Module):
         after = torch.where(real & (after == UNKNOWN), AFTER, after)
         if neighbours_told is not None:
             before, after = (torch.where(neighbours_told, x, UNKNOWN) for x in (before, after))
-        return self.type_embedding(sequence) + self.before_embedding(before) + self.after_embedding(after)
+        out: Tensor = self.type_embedding(sequence) + self.before_embedding(before) + self.after_embedding(after)
+        return out
 
     def forward(self, x_t: Tensor, t: Tensor, given: Conditioning) -> Tensor:
         """Velocity (B, T, L, C) of tokens x_t (B, T, L, C) at flow time t (B,)."""
@@ -207,9 +211,11 @@ class VelocityNetwork(nn.Module):
 def _to_patches(x: Tensor, patch: int) -> Tensor:
     """(B, T, L, C) -> (B, ceil(T / p), L, p * C), zeros where T does not divide."""
     x = F.pad(x, (0, 0, 0, 0, 0, -x.shape[1] % patch))
-    return x.unflatten(1, (-1, patch)).transpose(2, 3).flatten(3)
+    out: Tensor = x.unflatten(1, (-1, patch)).transpose(2, 3).flatten(3)
+    return out
 
 
 def _from_patches(x: Tensor, patch: int, n_frames: int) -> Tensor:
     """(B, ceil(T / p), L, p * C) -> (B, T, L, C)."""
-    return x.unflatten(3, (patch, -1)).transpose(2, 3).flatten(1, 2)[:, :n_frames]
+    out: Tensor = x.unflatten(3, (patch, -1)).transpose(2, 3).flatten(1, 2)[:, :n_frames]
+    return out

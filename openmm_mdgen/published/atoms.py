@@ -74,7 +74,8 @@ class PublishedAtoms:
         """Positions (F, N, 3) to slots (F, L, 14, 3), Å."""
         out = positions.new_zeros(len(positions), self.n_residues * N_SLOTS, 3)
         out[:, self._slots] = positions[:, self._atoms]
-        return out.unflatten(1, (self.n_residues, N_SLOTS))
+        found: Tensor = out.unflatten(1, (self.n_residues, N_SLOTS))
+        return found
 
     def from_atom14(self, atom14: Tensor) -> Tensor:
         """Slots (F, L, 14, 3) to positions (F, N, 3) of all atoms, Å."""

@@ -162,7 +162,7 @@ def _load(path: Path) -> dict[str, Any]:
         raise MDGenError(f"{path} is not a file; give the path of a published .ckpt file")
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"holds {found[1]}, which could run code" if found else "is not a checkpoint"

@@ -47,4 +47,5 @@ def _corner_speed(x: np.ndarray, alpha: float) -> np.ndarray:
         below = np.where(x < 1, beta(alpha, others) / (1 - x) ** others, 0.0)
         power = x ** (alpha - 1)
         density = np.where(power > 0, below / power, 0.0)
-    return -np.interp(x, _GRID, slope) * density
+    out: np.ndarray = -np.interp(x, _GRID, slope) * density
+    return out

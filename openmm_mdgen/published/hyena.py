@@ -46,7 +46,8 @@ class HyenaOperator(nn.Module):
         size = 2 * n_frames
         mixed = torch.fft.irfft(torch.fft.rfft(value, n=size) * kernel, n=size)[..., n_frames - 1 : size - 1]
         mixed = (mixed + value * self.long_filter.skip.unsqueeze(-1)) * gate_out
-        return self.output(mixed.unflatten(0, (-1, n_residues)).permute(0, 3, 1, 2))
+        out: Tensor = self.output(mixed.unflatten(0, (-1, n_residues)).permute(0, 3, 1, 2))
+        return out
 
     def spectrum(self, n_frames: int) -> Tensor:
         """Fourier transform (C, T + 1) of the long filter; the same at every flow time.
@@ -61,7 +62,8 @@ class HyenaOperator(nn.Module):
                 f"{n_frames} frames exceed the {self.max_frames} of this checkpoint's convolution; "
                 f"choose at most {self.max_frames} frames per window"
             )
-        return torch.fft.rfft(self.long_filter(n_frames).T, n=2 * n_frames)
+        out: Tensor = torch.fft.rfft(self.long_filter(n_frames).T, n=2 * n_frames)
+        return out
 
 
 class LongFilter(nn.Module):
@@ -92,4 +94,5 @@ class LongFilter(nn.Module):
         x = self.features[0, :n_frames]
         for layer, frequency in zip(self.hidden, self.frequencies, strict=True):
             x = torch.sin(frequency * layer(x))
-        return self.out(x) * torch.exp(-self.time[0, :n_frames] * self.decay[0].abs())
+        out: Tensor = self.out(x) * torch.exp(-self.time[0, :n_frames] * self.decay[0].abs())
+        return out

@@ -58,7 +58,8 @@ class InvariantPointAttention(nn.Module):
         point = torch.einsum("bhij,bjhpx->bihpx", weight, value_point)
         point = _per_point(rigids).apply_inverse(point).flatten(-3, -2)  # B L HP 3
         length = (point.square().sum(-1) + _EPS).sqrt()
-        return self.out(torch.cat((content, *point.unbind(-1), length), -1))
+        out: Tensor = self.out(torch.cat((content, *point.unbind(-1), length), -1))
+        return out
 
     def _place(self, local: Tensor, rigids: Rigids) -> Tensor:
         """(B, L, 3HP), ordered x, y, z first, -> global points (B, L, H, P, 3)."""

@@ -30,7 +30,8 @@ class FlowTime(nn.Module):
         half = _TIME_FEATURES // 2
         frequency = torch.exp(-math.log(10_000) * torch.arange(half, device=t.device, dtype=t.dtype) / half)
         angle = self.scale * t.unsqueeze(-1) * frequency
-        return self.mlp(torch.cat((angle.cos(), angle.sin()), -1))
+        out: Tensor = self.mlp(torch.cat((angle.cos(), angle.sin()), -1))
+        return out
 
 
 class Modulation(nn.Sequential):
@@ -42,7 +43,8 @@ class Modulation(nn.Sequential):
 
     def of(self, time: Tensor, like: Tensor) -> tuple[Tensor, ...]:
         out = self(time)
-        return out.reshape(out.shape[0], *(1,) * (like.ndim - 2), -1).chunk(self.n, -1)
+        found: tuple[Tensor, ...] = out.reshape(out.shape[0], *(1,) * (like.ndim - 2), -1).chunk(self.n, -1)
+        return found
 
 
 def modulated_norm(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
@@ -58,7 +60,8 @@ class Mlp(nn.Module):
         self.contract = nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.contract(functional.gelu(self.expand(x)))
+        out: Tensor = self.contract(functional.gelu(self.expand(x)))
+        return out
 
 
 class KeyLayer(nn.Module):
@@ -120,7 +123,8 @@ class Readout(nn.Module):
         self.linear = nn.Linear(width, n_channels)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        return self.linear(modulated_norm(x, *self.modulation.of(time, x)))
+        out: Tensor = self.linear(modulated_norm(x, *self.modulation.of(time, x)))
+        return out
 
 
 class IdentityHead(nn.Module):
@@ -133,4 +137,5 @@ class IdentityHead(nn.Module):
         self.pooled = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, N_IDENTITY))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.pooled(self.per_frame(x).mean(1))
+        out: Tensor = self.pooled(self.per_frame(x).mean(1))
+        return out

@@ -124,11 +124,12 @@ class PublishedNetwork(nn.Module):
         x = fixed.token + self.embed_token(x_t) + self._key_embedding(x_t, time, fixed).unsqueeze(1)
         for layer, kernel in zip(self._layers, fixed.kernels, strict=True):
             x = layer(x, time, fixed.padding, kernel)
-        out = self.readout(x, time)
+        out: Tensor = self.readout(x, time)
         if self.identity is None:
             return out
         logits = self.identity(x)[:, None].expand(-1, x.shape[1], -1, -1)
-        return out + functional.pad(logits, (self.config.n_given, 0))
+        found: Tensor = out + functional.pad(logits, (self.config.n_given, 0))
+        return found
 
     def _key_embedding(self, x_t: Tensor, time: Tensor, fixed: _Fixed) -> Tensor:
         """(B, L, C), the sum of the key-frame streams."""

@@ -96,7 +96,8 @@ def _cross(u: Tensor, v: Tensor) -> Tensor:
 def _dot(u: Tensor, v: Tensor) -> Tensor:
     """(..., 1); summed from left to right, so that it repeats to the last bit."""
     x, y, z = (u * v).split(1, -1)
-    return x + y + z
+    out: Tensor = x + y + z
+    return out
 
 
 def _soft_unit(v: Tensor) -> Tensor:
@@ -136,4 +137,5 @@ def rotation_to_eigenvector(rotation: Tensor) -> Tensor:
         (yx - xy, xz + zx, yz + zy, zz - xx - yy),
     )
     matrix = torch.stack([torch.stack(row, -1) for row in rows], -2) * (1 / 3)
-    return torch.linalg.eigh(matrix).eigenvectors[..., -1]
+    out: Tensor = torch.linalg.eigh(matrix).eigenvectors[..., -1]
+    return out

@@ -56,14 +56,16 @@ class Attention(nn.Module):
         batch = x.shape[:-2]
         if mask is not None:
             mask = mask.reshape(-1, *(1,) * (len(batch) - 1), mask.shape[-1]).expand(*batch, -1).flatten(0, -2)
-        return self._attend(x.flatten(0, -3), mask).unflatten(0, batch)
+        out: Tensor = self._attend(x.flatten(0, -3), mask).unflatten(0, batch)
+        return out
 
     def over_frames(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """x (B, T, L, C) over T; a residue that the mask (B, L) hides sees the extra key alone."""
         n_frames = x.shape[1]
         if mask is not None:
             mask = mask.flatten().unsqueeze(-1).expand(-1, n_frames)
-        return self._attend(x.transpose(1, 2).flatten(0, 1), mask).unflatten(0, (x.shape[0], -1)).transpose(1, 2)
+        out: Tensor = self._attend(x.transpose(1, 2).flatten(0, 1), mask).unflatten(0, (x.shape[0], -1)).transpose(1, 2)
+        return out
 
     def _attend(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """x (B, N, C), mask (B, N) -> (B, N, C)."""
@@ -73,7 +75,9 @@ class Attention(nn.Module):
         value = self._split(torch.cat((self.value(x), self.extra_value.expand(n, -1, -1)), 1))
         seen = None if mask is None else functional.pad(mask, (0, 1), value=True)[:, None, None]
         out = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
-        return self.out(out.transpose(1, 2).flatten(-2))
+        found: Tensor = self.out(out.transpose(1, 2).flatten(-2))
+        return found
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        out: Tensor = x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return out

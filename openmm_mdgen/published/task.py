@@ -225,7 +225,8 @@ class PublishedPropagator:
 
     def next_block(self, start: np.ndarray, seed: int) -> np.ndarray:
         """start (N, 3) Å, seed -> (n_frames, N, 3) Å; a pure function of its arguments."""
-        return self.next_blocks(start[None], [seed])[0]
+        out: np.ndarray = self.next_blocks(start[None], [seed])[0]
+        return out
 
     def next_blocks(self, starts: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """starts (B, N, 3) Å, one seed each -> (B, n_frames, N, 3) Å."""
@@ -337,7 +338,8 @@ class _Sampler:
             )
         decoded = tokens.decode(x_1.cpu().double(), encoded.conditioning.first, residues)
         heavy = _move(pose, decoded).flatten(0, 1)
-        return self.atoms.from_atom14(heavy).unflatten(0, (-1, n_frames))
+        out: Tensor = self.atoms.from_atom14(heavy).unflatten(0, (-1, n_frames))
+        return out
 
 
 def _move(motion: Rigids, atom14: Tensor) -> Tensor:

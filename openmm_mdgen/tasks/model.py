@@ -147,7 +147,8 @@ class PeptideModel:
         told = told.to(device)
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
-            return self.network(x, t, told).float()
+            out: Tensor = self.network(x, t, told).float()
+            return out
 
         if condition is not None:  # in float32: repeated steps would magnify the rounding of bf16
             return integrate_projected(velocity, x_0, condition).cpu()

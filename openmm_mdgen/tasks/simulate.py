@@ -73,7 +73,8 @@ class SimulatePropagator:
 
     def next_block(self, start: np.ndarray, seed: int) -> np.ndarray:
         """The frames (n_frames, N, 3) in Å that follow ``start`` (N, 3) in Å."""
-        return self.next_blocks(np.asarray(start)[None], [seed])[0]
+        out: np.ndarray = self.next_blocks(np.asarray(start)[None], [seed])[0]
+        return out
 
     def next_blocks(self, starts: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """The blocks (B, n_frames, N, 3) in Å of several replicas, from starts (B, N, 3) in Å."""

@@ -156,7 +156,8 @@ class UpsampleFiller:
         between = way + self.colour.colour(self._sample(internal, list(seeds))).double()
         share = torch.arange(1, self.n_between + 1, dtype=torch.float64) / (self.n_between + 1)
         target = torch.lerp(positions[:-1, None], positions[1:, None], share[:, None, None])
-        return self._decode(between.flatten(0, 1), target.flatten(0, 1)).unflatten(0, way.shape[:2]).numpy()
+        out: np.ndarray = self._decode(between.flatten(0, 1), target.flatten(0, 1)).unflatten(0, way.shape[:2]).numpy()
+        return out
 
     def _decode(self, internal: Tensor, target: Tensor) -> Tensor:
         frames, heavy = self.internal.decode(internal, self.geometry), self.internal.heavy_atoms
@@ -191,7 +192,8 @@ class UpsampleFiller:
         return x_1.cpu()
 
     def _velocity(self, x: Tensor, t: Tensor, told: Conditioning) -> Tensor:
-        return self.task.network(x, t, told).float()
+        out: Tensor = self.task.network(x, t, told).float()
+        return out
 
 
 class ChainFiller(UpsampleFiller):
@@ -243,7 +245,8 @@ class ChainFiller(UpsampleFiller):
             for k in range(0, len(tokens), size)
         ]
         velocity = torch.cat(found).unflatten(0, (len(x), windows)).transpose(1, 2)  # (G, T, W, n, C)
-        return velocity[:, :, self.windows.window.to(x.device), self.windows.place.to(x.device)]
+        out: Tensor = velocity[:, :, self.windows.window.to(x.device), self.windows.place.to(x.device)]
+        return out
 
 
 @dataclass(frozen=True)

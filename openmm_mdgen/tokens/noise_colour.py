@@ -171,7 +171,8 @@ def chain_colour(spectra: GapSpectra, pair: int, sequence: Tensor, exists: Tenso
 def _positive(matrices: Tensor, least: float = 0.02) -> Tensor:
     """Symmetric matrices with eigenvalues of at least ``least``: moments of different residues may contradict."""
     values, vectors = torch.linalg.eigh((matrices + matrices.mT) / 2)
-    return vectors @ (values.clamp_min(least).unsqueeze(-1) * vectors.mT)
+    out: Tensor = vectors @ (values.clamp_min(least).unsqueeze(-1) * vectors.mT)
+    return out
 
 
 def _band_weights(bands: Tensor, frequencies: Tensor) -> Tensor:
@@ -237,7 +238,8 @@ class SpectraSums:
         """Scales (K, R, 16), rare types drawn to the mean of all."""
         of_all = self.size.sum(1, keepdim=True) / self.count.sum(1, keepdim=True).clamp_min(1)
         mean = (self.size + prior * of_all) / (self.count + prior)
-        return (mean * math.sqrt(math.pi / 2)).clamp_min(1e-5)
+        out: Tensor = (mean * math.sqrt(math.pi / 2)).clamp_min(1e-5)
+        return out
 
     def correlations(self) -> tuple[Tensor, Tensor]:
         """Own and before, (K, 16, 16) each."""

@@ -67,7 +67,10 @@ class Cache:
     def frames(self, segment: Segment) -> np.ndarray:
         """Internal coordinates (n_frames, L, 16) of a segment: radians and Å."""
         n = len(segment.residue_types)
-        return self._data[segment.start : segment.start + segment.n_frames * n].reshape(segment.n_frames, n, -1)
+        out: np.ndarray = self._data[segment.start : segment.start + segment.n_frames * n].reshape(
+            segment.n_frames, n, -1
+        )
+        return out
 
 
 def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1, temperature: float | None = None) -> Cache:

@@ -52,7 +52,8 @@ def teach(teacher: nn.Module, batch: Batch, x_0: Tensor, n_steps: int, substeps:
         span = end - start
 
         def piece(x: Tensor, s: Tensor, start: float = start, span: float = span) -> Tensor:
-            return span * teacher(x, start + span * s, batch.conditioning).float()
+            out: Tensor = span * teacher(x, start + span * s, batch.conditioning).float()
+            return out
 
         states.append(integrate(piece, states[-1], solver="midpoint", n_steps=substeps))
     return Lesson(torch.stack(states), times)
@@ -67,4 +68,5 @@ def student_loss(student: nn.Module, batch: Batch, lesson: Lesson, which: int, c
     error = (student(lesson.states[which], t, batch.conditioning).float() - target).square() * batch.counts
     count = batch.counts.sum((0, 1, 2)).float()
     weight = channel_weight.to(error) * count.sqrt()
-    return (weight * error.sum((0, 1, 2)) / count.clamp_min(1)).sum() / weight.sum()
+    out: Tensor = (weight * error.sum((0, 1, 2)) / count.clamp_min(1)).sum() / weight.sum()
+    return out

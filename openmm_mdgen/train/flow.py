@@ -37,7 +37,8 @@ def flow_loss(
     error = error.square() * batch.counts
     count = batch.counts.sum((0, 1, 2)).float()
     weight = channel_weight.to(x_1) * count.sqrt()
-    return (weight * error.sum((0, 1, 2)) / count.clamp_min(1)).sum() / weight.sum()
+    out: Tensor = (weight * error.sum((0, 1, 2)) / count.clamp_min(1)).sum() / weight.sum()
+    return out
 
 
 def slow_modes(error: Tensor) -> Tensor:

@@ -195,7 +195,7 @@ def _measure_kept(
             ends, inside = (beside[:, :1] + beside[:, -1:]) / 2, beside[:, 1:-1]
             together += (inside * ends * exists).sum((0, 1, 2))
             square += inside.shape[1] * (ends.square() * exists).sum((0, 1, 2))
-    kept = (together / square.clamp_min(1e-12)).clamp(0, 1).float()
+    kept: Tensor = (together / square.clamp_min(1e-12)).clamp(0, 1).float()
     kept[: len(TORSIONS)] = 0
     return kept
 

@@ -266,7 +266,7 @@ class _Run:
         rest = self.fabric.load(path, state)
         self.average.load_state_dict(rest.pop("average"))
         self.step, self.seconds = state["step"], state["seconds"]
-        self.losses = [tuple(row) for row in state["losses"]]  # type: ignore[misc]
+        self.losses = [tuple(row) for row in state["losses"]]
         self.fabric.print(f"resuming at step {self.step} of {self.config.n_steps}")
 
     def _state(self) -> dict[str, Any]:
@@ -332,7 +332,8 @@ class _Run:
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         update_average(self.average, self.network, self.step, config.ema)
-        return loss.detach()
+        out: Tensor = loss.detach()
+        return out
 
     @torch.no_grad()
     def _validate(self, batches: list[Batch], channel_weight: Tensor) -> float:

@@ -182,7 +182,8 @@ class Blocks:
     def frame(self, index: int) -> np.ndarray:
         """(N, 3) float32 Å: frame `index` of the chain, from 0; read-only."""
         block, place = divmod(index, self.length)
-        return self.block(block)[place]
+        out: np.ndarray = self.block(block)[place]
+        return out
 
     def block(self, index: int) -> np.ndarray:
         """(T, N, 3) float32 Å: the frames of one block; read-only."""

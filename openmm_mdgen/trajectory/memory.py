@@ -13,7 +13,7 @@ from openmm_mdgen.convert.mdanalysis import structure_to_mdanalysis
 from openmm_mdgen.peptide.structure import Structure
 
 
-class TimedMemoryReader(MemoryReader):
+class TimedMemoryReader(MemoryReader):  # type: ignore[misc]  # comes without types
     """MDAnalysis' `MemoryReader` whose first frame need not be at time 0.
 
     Parameters
@@ -35,7 +35,7 @@ class TimedMemoryReader(MemoryReader):
 
     def copy(self) -> TimedMemoryReader:
         """A reader of its own, with a copy of the frames."""
-        new = super().copy()
+        new: TimedMemoryReader = super().copy()
         new._first_time = self._first_time
         new[self.ts.frame]
         return new

@@ -12,7 +12,7 @@ from openmm_mdgen.trajectory.recipe import Recipe
 from openmm_mdgen.trajectory.recipe_file import read_recipe
 
 
-class MDGenParser(TopologyReaderBase):
+class MDGenParser(TopologyReaderBase):  # type: ignore[misc]  # comes without types
     """Topology of a ``.mdgen`` file or a `Recipe`.
 
     Where the recipe names a structure file that MDAnalysis reads, its own parser does so and all that it finds is kept;

@@ -43,7 +43,7 @@ if hasattr(os, "register_at_fork"):  # absent on Windows, where nothing forks
     os.register_at_fork(after_in_child=_leave_threads_alone)
 
 
-class MDGenReader(ReaderBase):
+class MDGenReader(ReaderBase):  # type: ignore[misc]  # comes without types
     """Frames of a `.mdgen` recipe, generated on demand.
 
     Frame 0 is the first generated frame, at ``time = dt``, as in a file written by an OpenMM reporter. Frames are made
@@ -83,7 +83,7 @@ class MDGenReader(ReaderBase):
     def _format_hint(thing: Any) -> bool:
         return isinstance(thing, Recipe)
 
-    @store_init_arguments
+    @store_init_arguments  # type: ignore[untyped-decorator]  # comes without types
     def __init__(
         self,
         filename: str | PathLike[str] | Recipe,

@@ -24,7 +24,7 @@ from openmm_mdgen.peptide.naming import BACKBONE
 from openmm_mdgen.peptide.peptide import Peptide
 
 
-class PlaceHydrogens(TransformationBase):
+class PlaceHydrogens(TransformationBase):  # type: ignore[misc]  # comes without types
     """Puts every hydrogen where it stood in a reference, relative to the heavy atoms of the frame.
 
     For trajectories whose hydrogens are missing (NaN, zeros), frozen or distorted. Placed hydrogens do not vibrate, and
@@ -68,7 +68,7 @@ class PlaceHydrogens(TransformationBase):
         return ts
 
 
-class RegenerateSidechains(TransformationBase):
+class RegenerateSidechains(TransformationBase):  # type: ignore[misc]  # comes without types
     """Builds side chains anew on the backbone of each frame: torsions of the frame, bonds and angles of a reference.
 
     For frames that were interpolated, averaged or coarse: their side chains shrink, bend and collide. The backbone
@@ -125,7 +125,7 @@ class RegenerateSidechains(TransformationBase):
         return ts
 
 
-class Relax(TransformationBase):
+class Relax(TransformationBase):  # type: ignore[misc]  # comes without types
     """Minimises every frame for a few steps, to take out clashes and strain.
 
     Energies of relaxed frames lie below those of the ensemble, bonds and angles lose their thermal spread, and torsions

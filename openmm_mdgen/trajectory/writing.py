@@ -64,7 +64,8 @@ def frame_writer_class(filename: str | PathLike[str], format: str | None = None)
     'XTCWriter'
     """
     try:
-        return get_writer_for(str(filename), format=format, multiframe=True)
+        out: type[WriterBase] = get_writer_for(str(filename), format=format, multiframe=True)
+        return out
     except (TypeError, ValueError) as error:
         raise MDGenError(
             f"{str(filename)!r} has no extension of a trajectory format that MDAnalysis writes; use .dcd, .xtc, .trr, "

@@ -44,4 +44,5 @@ def _lengths_to_boxes(lengths: np.ndarray, cosines: np.ndarray) -> np.ndarray:
     directions = np.stack(
         [np.stack([zero + 1, zero, zero], -1), np.stack([gamma, sine, zero], -1), np.stack([beta, across, up], -1)], 1
     )
-    return lengths[..., None] * directions
+    out: np.ndarray = lengths[..., None] * directions
+    return out

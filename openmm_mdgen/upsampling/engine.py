@@ -113,14 +113,16 @@ def _fill_group(
     images = _images(positions, boxes)
     shifts = images @ boxes
     frames = group.gaps.fill(positions - shifts[:, :, None], seeds)
-    return frames + _image_shifts(images, boxes, group.gaps.factor, group.atoms.shape[1])
+    out: np.ndarray = frames + _image_shifts(images, boxes, group.gaps.factor, group.atoms.shape[1])
+    return out
 
 
 def _make_whole(positions: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """(F, R, n, 3): each atom in the image nearest to the first of its molecule."""
     apart = positions - positions[:, :, :1]
     images = np.round(apart @ np.linalg.inv(boxes)[:, None])
-    return positions - images @ boxes[:, None]
+    out: np.ndarray = positions - images @ boxes[:, None]
+    return out
 
 
 def _images(positions: np.ndarray, boxes: np.ndarray) -> np.ndarray:

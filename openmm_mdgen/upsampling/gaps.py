@@ -39,7 +39,8 @@ class LinearGapFiller:
     def fill(self, key_frames: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """(G + 1, N, 3) Å -> (G, M - 1, N, 3) Å; the seeds are not used."""
         place = fractions(self.factor)[:, None, None]
-        return (1 - place) * key_frames[:-1, None] + place * key_frames[1:, None]
+        out: np.ndarray = (1 - place) * key_frames[:-1, None] + place * key_frames[1:, None]
+        return out
 
 
 class Gaps:
@@ -77,7 +78,8 @@ class Gaps:
         back = _turned_back(rotations, place)
         moved = centres[:-1, None] + place[:, None, None, None] * (centres[1:] - centres[:-1])[:, None]
         inside = inside.reshape(n_frames - 1, self.factor - 1, n_molecules, n, 3)
-        return (inside @ back + moved).reshape(n_frames - 1, self.factor - 1, -1, 3)
+        out: np.ndarray = (inside @ back + moved).reshape(n_frames - 1, self.factor - 1, -1, 3)
+        return out
 
     def _inside(self, superposed: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         frames = np.asarray(self.filler.fill(superposed, seeds), dtype=np.float64)

@@ -219,7 +219,8 @@ def _between_cells(cells: np.ndarray | None, factor: int) -> np.ndarray | None:
     if cells is None:
         return None
     place = fractions(factor)[:, None]
-    return ((1 - place) * cells[:-1, None] + place * cells[1:, None]).reshape(-1, 6)
+    out: np.ndarray | None = ((1 - place) * cells[:-1, None] + place * cells[1:, None]).reshape(-1, 6)
+    return out
 
 
 def _whole_bytes(plan: Plan) -> int:

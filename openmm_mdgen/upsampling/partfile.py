@@ -6,7 +6,7 @@ import json
 import os
 import warnings
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.files.replacing import sync_folder
@@ -79,7 +79,7 @@ class PartFile:
         self.file.seek(length)
         return gaps
 
-    def _journal_entry(self) -> dict:
+    def _journal_entry(self) -> dict[str, Any]:
         try:
             entry = json.loads(self.journal.read_text())
         except (OSError, ValueError):

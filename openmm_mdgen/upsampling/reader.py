@@ -48,7 +48,7 @@ class Chunk:
         return None if before is None or after is None else before + fraction * (after - before)
 
 
-class UpsampledReader(ReaderBase):
+class UpsampledReader(ReaderBase):  # type: ignore[misc]  # comes without types
     """Frames of `source`, exactly as it gives them, with M - 1 new ones between each two of them.
 
     New frames are made a chunk of gaps at a time; chunks lie at fixed places and the ones used last are kept, so every

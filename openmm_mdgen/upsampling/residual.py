@@ -76,7 +76,8 @@ class Residual:
 
 def _between(values: np.ndarray, place: np.ndarray) -> np.ndarray:
     """(G, 2, n, 3) at both ends -> (G, M - 1, n, 3)."""
-    return values[:, :1] + place[:, None, None] * (values[:, 1:] - values[:, :1])
+    out: np.ndarray = values[:, :1] + place[:, None, None] * (values[:, 1:] - values[:, :1])
+    return out
 
 
 def _turn_together(turns: np.ndarray, leaders: np.ndarray) -> np.ndarray:

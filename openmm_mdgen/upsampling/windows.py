@@ -113,7 +113,8 @@ def window_weights(structure: Structure, atoms: np.ndarray, first: int, last: in
     residues = structure.residues[atoms]
     left = np.full(len(atoms), np.inf) if first == 0 else residues - chain[first] + 1.0
     right = np.full(len(atoms), np.inf) if last == len(chain) else chain[last - 1] - residues + 1.0
-    return np.clip(np.minimum(left, right), 0, len(structure.names))
+    out: np.ndarray = np.clip(np.minimum(left, right), 0, len(structure.names))
+    return out
 
 
 class WindowedGapFiller:

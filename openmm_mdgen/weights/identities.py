@@ -14,7 +14,6 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.identity import (
     N_DISTANCES,
     N_EFFECTS,
-    N_IDENTITIES,
     N_MOVING,
     N_STILL,
     PLACES,
@@ -22,6 +21,7 @@ from openmm_mdgen.tasks.identity import (
     IdentityTable,
     Place,
 )
+from openmm_mdgen.tokens.tokens import N_IDENTITIES
 from openmm_mdgen.weights.tensor_file import bundled_path, read_tensors, write_tensors
 
 FORMAT = "openmm-mdgen identities 1"
