@@ -1,6 +1,6 @@
 """Judge generated trajectories against reference ones; `openmm_mdgen.evaluate` is its face.
 
-May import peptide, geometry and errors: it knows nothing of models.
+May import convert, peptide, geometry, files and errors: it knows nothing of models.
 """
 
 from openmm_mdgen.evaluation.compare import evaluate

@@ -1,4 +1,4 @@
-"""Frames, internal coordinates, side chains, loop closure and superposition, as torch tensors in Å.
+"""Frames, internal coordinates, side chains, loop closure and superposition, of arrays and torch tensors in Å.
 
 May import errors.
 """

@@ -1,4 +1,4 @@
 """From folders of MD to weights.
 
-May import weights, tasks, network, published, flow, tokens, convert, peptide, geometry and errors.
+May import weights, tasks, network, published, flow, tokens, convert, peptide, geometry, files and errors.
 """

@@ -1,6 +1,6 @@
 """Trajectories made finer: original frames as they were, the frames between made by a model.
 
-May import trajectory, weights, tasks, convert, peptide, geometry and errors.
+May import trajectory, weights, tasks, convert, peptide, geometry, files and errors.
 """
 
 from openmm_mdgen.upsampling.gaps import LinearGapFiller
