@@ -13,7 +13,8 @@ import numpy as np
 from openmm_mdgen.evaluation.distances import histograms, joint_histograms
 from openmm_mdgen.evaluation.load import read_frames
 from openmm_mdgen.evaluation.topology import Topology, heavy_atoms, topology_of
-from openmm_mdgen.evaluation.torsions import CANONICAL_RESIDUES, Torsion, backbone_pairs, torsion_angles
+from openmm_mdgen.evaluation.torsions import Torsion, backbone_pairs, torsion_angles
+from openmm_mdgen.peptide.residues import residue_to_canonical
 
 
 def read_peptide(folder: Path, pattern: str = "r??.xtc") -> tuple[Topology, list[np.ndarray], list[Path]]:
@@ -25,7 +26,7 @@ def read_peptide(folder: Path, pattern: str = "r??.xtc") -> tuple[Topology, list
 
 
 def _residue(torsion: Torsion) -> str:
-    return CANONICAL_RESIDUES.get(torsion.resname, torsion.resname)
+    return residue_to_canonical(torsion.resname) or torsion.resname
 
 
 def pooled_histograms(train: Iterable[Path], cache: Path) -> dict[str, np.ndarray]:

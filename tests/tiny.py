@@ -58,16 +58,7 @@ def internal(name: str) -> InternalCoordinates:
 
 def rearranged(source: Structure, order: np.ndarray) -> Structure:
     """The same atoms, listed in another order."""
-    place = np.argsort(order)
-    return Structure(
-        names=tuple(source.names[i] for i in order),
-        resnames=tuple(source.resnames[i] for i in order),
-        residues=source.residues[order],
-        chains=source.chains[order],
-        elements=tuple(source.elements[i] for i in order),
-        bonds=tuple((int(place[i]), int(place[j])) for i, j in source.bonds),
-        positions=source.positions[order],
-    )
+    return source.take(order)
 
 
 def random_motion(seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 from MDAnalysis import AtomGroup, Universe
 
-from openmm_mdgen.convert.structures import atomgroup_to_structure, topology_to_structure
+from openmm_mdgen.convert.locations import one_location
+from openmm_mdgen.convert.structures import atomgroup_to_structure, load_structure
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.forcefield.build import build_peptide
-from openmm_mdgen.geometry.sidechains import CAPS
-from openmm_mdgen.peptide.peptide import Peptide, Structure
+from openmm_mdgen.peptide.labels import residue_places, with_numbers
+from openmm_mdgen.peptide.peptide import Peptide
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.design import LETTERS, Design, Ranked, graft
 from openmm_mdgen.tasks.identity import IdentityModel
 from openmm_mdgen.tasks.inpaint import free_residues
@@ -31,8 +33,8 @@ class DesignResult:
 
     Attributes
     ----------
-    residues : tuple of int
-        Residue numbers that were designed, along the chain.
+    residues : tuple of int or str
+        Residue numbers that were designed, along the chain; with their insertion codes where they have some.
     probabilities : ndarray (P, 20)
         Of every designed position by itself; columns in the order of ``letters``.
     letters : str
@@ -43,7 +45,7 @@ class DesignResult:
         One trajectory for each of ``sequences``, all atoms.
     """
 
-    residues: tuple[int, ...]
+    residues: tuple[int | str, ...]
     probabilities: np.ndarray
     letters: str
     sequences: list[Ranked]
@@ -52,7 +54,7 @@ class DesignResult:
 
 def inpaint(
     trajectory: Universe | AtomGroup,
-    residues: Collection[int],
+    residues: Collection[int | str],
     n_samples: int = 1,
     model: ModelLike = "peptide",
     seed: int = 0,
@@ -66,7 +68,8 @@ def inpaint(
     trajectory
         One peptide's trajectory.
     residues
-        Residue numbers (``resids``) to be generated; their own motion in ``trajectory`` is not used.
+        Residue numbers (``resids``) to be generated; their own motion in ``trajectory`` is not used. As texts they may
+        have an insertion code (``"52A"``), a chain (``"B:27"``) or a range (``"2-4"``).
     n_samples
         Number of trajectories.
     model, seed, device
@@ -93,7 +96,8 @@ def inpaint(
     _check_count("n_samples", n_samples)
     given = _read(trajectory)
     task = as_inpainter(model, device, told=told)
-    sampler = task.bind_residues(given.structure, _places(given, residues).values(), given.interval)
+    places = residue_places(given.peptide, given.structure, residues).values()
+    sampler = task.bind_residues(given.structure, places, given.interval)
     found = sampler.sample(given.frames, [block_seed(seed, 0, k) for k in range(n_samples)])
     _tell_kept(sampler.n_kept, n_samples * len(given.frames))
     return [frames_to_universe(trajectory, frames, given.interval, given.first_time) for frames in found]
@@ -101,7 +105,7 @@ def inpaint(
 
 def design(
     trajectory: Universe | AtomGroup,
-    residues: Collection[int],
+    residues: Collection[int | str],
     n_sequences: int = 4,
     model: ModelLike = "peptide",
     seed: int = 0,
@@ -115,7 +119,7 @@ def design(
     trajectory
         One peptide's trajectory; of the designed residues neither identity nor motion is used.
     residues
-        Residue numbers (``resids``) to be designed.
+        Residue numbers (``resids``) to be designed, as for `inpaint`.
     n_sequences
         How many of the most probable sequences to keep, each with a trajectory.
     model, seed, device
@@ -152,7 +156,7 @@ def design(
     if given.peptide.residue_types[-1] == "NH2":
         raise MDGenError("a peptide with an NH2 cap cannot be designed: none can be built; cap it with NME instead")
     task = as_designer(model, load_identities(identities), device)
-    numbers = _places(given, residues)
+    numbers = residue_places(given.peptide, given.structure, residues)
     places = list(numbers.values())
     free_residues(given.peptide, places)
     possible = len(LETTERS) ** len(places)
@@ -180,7 +184,7 @@ class _Given:
 def _read(trajectory: Universe | AtomGroup) -> _Given:
     if not isinstance(trajectory, Universe | AtomGroup):
         raise MDGenError(f"a trajectory cannot be made of a {type(trajectory).__name__}; give a Universe or AtomGroup")
-    atoms = trajectory.atoms
+    atoms = one_location(trajectory.atoms)
     structure = atomgroup_to_structure(atoms)
     reader = atoms.universe.trajectory
     current = reader.frame
@@ -191,25 +195,6 @@ def _read(trajectory: Universe | AtomGroup) -> _Given:
         raise MDGenError(f"a trajectory of {len(frames)} frame has no motion; give 2 frames or more, 64 for a window")
     structure = replace(structure, positions=frames[0])  # whichever frame the user looks at
     return _Given(atoms, structure, Peptide.from_structure(structure), frames, float(reader.dt), first_time)
-
-
-def _places(given: _Given, residues: Collection[int]) -> dict[int, int]:
-    """Places from 0, caps left out, of residue numbers, along the chain."""
-    if isinstance(residues, str) or not isinstance(residues, Collection):
-        raise MDGenError(f"residues {residues!r} are no collection of residue numbers; give for example [2, 3]")
-    of_atom = given.atoms.resids
-    order: dict[int, int] = {}
-    for (residue, _), atom in sorted(given.peptide.heavy.items()):
-        order.setdefault(int(of_atom[atom]), residue)
-    from_zero = [k for k, t in enumerate(given.peptide.residue_types) if t not in CAPS]
-    place = {number: from_zero.index(k) for number, k in order.items() if k in from_zero}
-    absent = [r for r in residues if r not in place]
-    if absent:
-        raise MDGenError(
-            f"residue {absent[0]} is not an amino acid of {given.peptide.sequence}; its residue numbers are "
-            f"{', '.join(map(str, sorted(place)))}"
-        )
-    return {number: place[number] for number in sorted(set(map(int, residues)), key=place.__getitem__)}
 
 
 def _check_count(name: str, value: int) -> None:
@@ -227,7 +212,7 @@ def _tell_kept(n_kept: int, n_frames: int) -> None:
         )
 
 
-def _tell_unasked(numbers: list[int], task: Design) -> None:
+def _tell_unasked(numbers: list[int | str], task: Design) -> None:
     if numbers:
         longest = max(place.length for place in task.identities.still)
         warnings.warn(
@@ -244,10 +229,10 @@ def _designed(task: Design, given: _Given, places: list[int], sequence: str, see
     source = given.peptide
     first = "ACE-" if source.residue_types[0] == "ACE" else ""
     last = "-NME" if source.residue_types[-1] == "NME" else ""
-    topology, positions = build_peptide(f"{first}{sequence}{last}")
-    structure = topology_to_structure(topology, positions / 10)
-    peptide = Peptide.from_structure(structure)
-    grafted = graft(source, given.frames, peptide, positions, free_residues(source, places))
+    built = load_structure(build_peptide(f"{first}{sequence}{last}"))
+    peptide = Peptide.from_structure(built)
+    structure = with_numbers(built, peptide, given.structure, source)
+    grafted = graft(source, given.frames, peptide, structure.positions, free_residues(source, places))
     sampler = task.bind_residues(structure, places, given.interval)
     sampler.generate_also(~grafted.known)
     frames = sampler.sample_internal(grafted.internal, grafted.positions, [seed])[0]

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from MDAnalysis import AtomGroup, Universe
 
-from openmm_mdgen.convert.structures import Source, load_structure, topology_to_structure
+from openmm_mdgen.convert.structures import Source, load_structure
 from openmm_mdgen.convert.times import Time, checked_time, whole_intervals
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.forcefield.build import build_peptide
-from openmm_mdgen.peptide.peptide import Peptide, Structure
+from openmm_mdgen.peptide.matching import match_atoms
+from openmm_mdgen.peptide.peptide import Peptide
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.propagator import block_seed
 from openmm_mdgen.tasks.protocols import ModelLike
 from openmm_mdgen.trajectory.memory import frames_to_universe
@@ -39,7 +41,7 @@ def interpolate(
     start, end
         Structures at time 0 and at ``time``: path, Universe or AtomGroup (its current positions), (OpenMM Topology,
         positions), or Structure. Either may be None where ``through`` has a structure. The first one given decides
-        atom order, bond lengths, angles and hydrogens.
+        atom order, names, bond lengths, angles and hydrogens; the others may list and name their atoms otherwise.
     n_paths
         Number of paths.
     time, interval
@@ -72,12 +74,11 @@ def interpolate(
     sources = _at_frames(start, end, through or {}, n_frames, interval)
     structures = {k: load_structure(source) for k, source in sources.items()}
     first = next(iter(structures.values()))
-    peptide = Peptide.from_structure(first)
-    for k, structure in structures.items():
-        _check_same(first, peptide, structure, k * interval)
+    Peptide.from_structure(first)
+    keys = {k: _in_order(first, structure, k * interval) for k, structure in structures.items()}
     sampler = as_interpolator(model, device).bind_paths(first, interval)
     seeds = [block_seed(seed, 0, path) for path in range(n_paths)]
-    paths = sampler.sample({k: s.positions for k, s in structures.items()}, n_frames, seeds)
+    paths = sampler.sample(keys, n_frames, seeds)
     atoms = _atoms(next(iter(sources.values())), first)
     return [frames_to_universe(atoms, frames, interval) for frames in paths]
 
@@ -115,15 +116,11 @@ def unconditional(
     interval = checked_time(interval, "interval", "10.0")
     n_frames = whole_intervals(time, interval)
     sampler = as_unconditional(model, device)
-    structure = topology_to_structure(*_in_nm(*build_peptide(sequence, caps)))
+    structure = load_structure(build_peptide(sequence, caps))
     seeds = [block_seed(seed, 0, replica) for replica in range(replicas or 1)]
     found = sampler.bind_sequence(structure, interval).sample(n_frames, seeds)
     universes = [frames_to_universe(structure, frames, interval, interval) for frames in found]
     return universes[0] if replicas is None else universes
-
-
-def _in_nm(topology: Any, positions: np.ndarray) -> tuple[Any, np.ndarray]:
-    return topology, positions / 10
 
 
 def _at_frames(
@@ -170,28 +167,15 @@ def _put(keys: dict[int, Source], frame: int, source: Source, interval: float) -
     keys[frame] = source
 
 
-def _check_same(first: Structure, peptide: Peptide, other: Structure, time: float) -> None:
-    """Raise where a key frame is not the first one's molecule, atom by atom."""
+def _in_order(first: Structure, other: Structure, time: float) -> np.ndarray:
+    """(N, 3) Å: a key frame in the first one's atom order."""
     if len(other.names) != len(first.names):
         raise MDGenError(
             f"the structure at {time:g} ps has {len(other.names)} atoms, the first one {len(first.names)}; give the "
             "same molecule with the same atoms"
         )
-    for k, (mine, theirs) in enumerate(zip(_names(first), _names(other), strict=True)):
-        if mine != theirs:
-            raise MDGenError(
-                f"atom {k} of the structure at {time:g} ps is {theirs[1]} of {theirs[0]}, in the first one {mine[1]} "
-                f"of {mine[0]}; give the same molecule with its atoms in the same order"
-            )
-    if Peptide.from_structure(other).heavy != peptide.heavy:
-        raise MDGenError(
-            f"the structure at {time:g} ps is not the first one's molecule ({peptide.sequence}): bonds or handedness "
-            "differ; give two conformations of one molecule"
-        )
-
-
-def _names(structure: Structure) -> list[tuple[str, str]]:
-    return [(r.strip().upper(), n.strip().upper()) for r, n in zip(structure.resnames, structure.names, strict=True)]
+    remedy = "give two conformations of one molecule, with the same atoms"
+    return other.positions[match_atoms(first, other, f"the structure at {time:g} ps", remedy)]
 
 
 def _atoms(source: Source, structure: Structure) -> Any:

@@ -39,7 +39,7 @@ from openmm_mdgen.convert.trajectories import open_trajectory, select_atoms
 def command(
     trajectory: Path,
     topology: Path,
-    residues: list[int],
+    residues: list[int | str],
     output: Path,
     sequences: int,
     select: str | None,

@@ -34,7 +34,7 @@ from openmm_mdgen.convert.trajectories import open_trajectory, select_atoms
 def command(
     trajectory: Path,
     topology: Path,
-    residues: list[int],
+    residues: list[int | str],
     output: Path,
     samples: int,
     select: str | None,

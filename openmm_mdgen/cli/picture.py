@@ -6,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from openmm_mdgen.convert.openmm import structure_to_topology
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.forcefield.build import build_system
-from openmm_mdgen.forcefield.minimizer import Minimizer
+from openmm_mdgen.forcefield.minimizer import Minimizer, structure_minimizer
 from openmm_mdgen.geometry.frames import dihedral
 from openmm_mdgen.peptide.naming import CAPS
 from openmm_mdgen.peptide.peptide import Peptide, Structure
@@ -113,6 +111,6 @@ def torsion_pairs(peptide: Peptide) -> list[tuple[str, list[int], list[int]]]:
 def _energies_of(structure: Structure) -> Minimizer | None:
     """What gives the energy of a frame; None for a structure without hydrogens."""
     try:
-        return Minimizer(build_system(structure_to_topology(structure)))
+        return structure_minimizer(structure)
     except MDGenError:
         return None

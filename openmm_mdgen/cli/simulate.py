@@ -188,11 +188,9 @@ class _Relaxer:
     """Minimises frames and keeps the time that it takes."""
 
     def __init__(self, start: Start) -> None:
-        from openmm_mdgen.convert.openmm import structure_to_topology
-        from openmm_mdgen.forcefield.build import build_system
-        from openmm_mdgen.forcefield.minimizer import Minimizer
+        from openmm_mdgen.forcefield.minimizer import structure_minimizer
 
-        self._minimizer = Minimizer(build_system(structure_to_topology(start.structure)))
+        self._minimizer = structure_minimizer(start.structure)
         self.n_frames, self.seconds = 0, 0.0
 
     def relaxed(self, frames: np.ndarray) -> np.ndarray:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from MDAnalysis.coordinates.PDB import PDBWriter
-from MDAnalysis.lib.util import NamedStream
-from openmm import unit
-from openmm.app import PDBFile
-
-from openmm_mdgen.convert.structures import file_to_atoms, load_structure, topology_to_structure
+from openmm_mdgen.convert.structures import file_atoms_to_structure, file_to_atoms, load_structure
 from openmm_mdgen.convert.trajectories import select_atoms
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.forcefield.build import build_peptide
 from openmm_mdgen.peptide.structure import Structure
+from openmm_mdgen.trajectory.writing import structure_to_pdb
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ def find_start(path: Path | None, sequence: str | None, select: str | None) -> S
     if sequence is not None:
         return _built(sequence)
     assert path is not None
-    return Start(load_structure(path), path.stem, path) if select is None else _selected(path, select)
+    return _read(path, select)
 
 
 def write_topology(start: Start, path: Path) -> None:
@@ -76,25 +71,19 @@ def write_topology(start: Start, path: Path) -> None:
 
 
 def _built(sequence: str) -> Start:
-    topology, positions = build_peptide(sequence)
-    text = io.StringIO()
-    PDBFile.writeFile(topology, positions * unit.angstrom, text)
-    return _from_pdb(text.getvalue(), sequence)
+    structure, text = structure_to_pdb(load_structure(build_peptide(sequence)))
+    return Start(structure, sequence, pdb=text)
 
 
-def _selected(path: Path, select: str) -> Start:
-    atoms = select_atoms(file_to_atoms(path), select, "--select")
-    text = io.StringIO()
-    stream = NamedStream(text, f"{path.stem}.pdb", reset=False, close=False)
-    with PDBWriter(stream, bonds=None, multiframe=False) as writer:
-        writer.write(atoms)
-    return _from_pdb(text.getvalue(), path.stem)
-
-
-def _from_pdb(text: str, name: str) -> Start:
-    """A start with the positions that its file has, so that frames can be made again from the file."""
-    file = PDBFile(io.StringIO(text))
-    return Start(topology_to_structure(file.topology, file.positions), name, pdb=text)
+def _read(path: Path, select: str | None) -> Start:
+    """The file's atoms, or the selected ones; with a topology of their own where they are not all of the file's."""
+    atoms = file_to_atoms(path)
+    chosen = select_atoms(atoms, select, "--select")
+    structure = file_atoms_to_structure(path, chosen)
+    if select is None and len(atoms) == len(atoms.universe.atoms):
+        return Start(structure, path.stem, path)
+    written, text = structure_to_pdb(structure)
+    return Start(written, path.stem, pdb=text)
 
 
 def _coordinates(text: str) -> list[str]:

@@ -22,14 +22,14 @@ from MDAnalysis.core.topologyattrs import (
 
 from openmm_mdgen.peptide.structure import Structure
 
-_NO_SEGMENT = "SYSTEM"  # what MDAnalysis calls it
+NO_SEGMENT = "SYSTEM"  # what MDAnalysis calls it
 
 
 def structure_to_mdanalysis(structure: Structure) -> Topology:
     """MDAnalysis topology of a structure, in its atom order, with the ids that it came with."""
     _, first, residue_of_atom = np.unique(structure.residues, return_index=True, return_inverse=True)
     segids = [segid or chain for segid, chain in zip(structure.segids, structure.chain_ids, strict=True)]
-    names = [segids[atom] or _NO_SEGMENT for atom in first]
+    names = [segids[atom] or NO_SEGMENT for atom in first]
     starts = [k for k, name in enumerate(names) if not k or name != names[k - 1]]
     segment_of_residue = np.searchsorted(starts, np.arange(len(names)), side="right") - 1
     numbers = np.array([structure.numbers[atom] for atom in first])

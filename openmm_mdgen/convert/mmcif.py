@@ -6,9 +6,10 @@ import gzip
 from pathlib import Path
 
 import numpy as np
+from MDAnalysis import Universe
 from openmm.app.internal.pdbx.reader.PdbxReader import PdbxReader
 
-from openmm_mdgen.convert.locations import first_locations, tell_left_out
+from openmm_mdgen.convert.mdanalysis import structure_to_universe
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.naming import atom_to_element
 from openmm_mdgen.peptide.structure import Structure, residue_runs
@@ -22,8 +23,8 @@ def is_mmcif(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def mmcif_to_structure(path: Path) -> Structure:
-    """Structure of the first model of an mmCIF file, in the author's names and numbers.
+def mmcif_to_universe(path: Path) -> Universe:
+    """All locations of the atoms of the first model of an mmCIF file, in the author's names and numbers.
 
     Raises
     ------
@@ -34,35 +35,34 @@ def mmcif_to_structure(path: Path) -> Structure:
     models = columns.get("pdbx_PDB_model_num", [])
     rows = [row for row in range(len(columns["Cartn_x"])) if not models or models[row] == models[0]]
 
-    def text(*names: str) -> list[str]:
+    def text(*names: str) -> tuple[str, ...]:
         found = next((columns[name] for name in names if name in columns), None)
-        return [""] * len(rows) if found is None else [_BLANK.get(found[row], found[row]) for row in rows]
+        return ("",) * len(rows) if found is None else tuple(_BLANK.get(found[row], found[row]) for row in rows)
 
     chains, codes = text("auth_asym_id", "label_asym_id"), text("pdbx_PDB_ins_code")
-    numbers, altlocs = [int(number) for number in text("auth_seq_id", "label_seq_id")], text("label_alt_id")
+    numbers, altlocs = tuple(map(int, text("auth_seq_id", "label_seq_id"))), text("label_alt_id")
     resnames, names = text("auth_comp_id", "label_comp_id"), text("auth_atom_id", "label_atom_id")
-    elements = [element.capitalize() for element in text("type_symbol")]
-    occupancies = [float(value) if value else 1.0 for value in text("occupancy")]
-    sites = list(zip(chains, numbers, codes, strict=True))
-    kept = first_locations(sites, list(zip(resnames, names, strict=True)), altlocs, occupancies)
-    tell_left_out(altlocs, kept)
-    keys = [(*sites[atom], resnames[atom]) for atom in kept]
+    elements = tuple(element.capitalize() for element in text("type_symbol"))
+    keys = list(zip(chains, numbers, codes, resnames, strict=True))
     blocks = np.cumsum([k > 0 and key != keys[k - 1] for k, key in enumerate(keys)])
-    hydrogen = [atom_to_element(names[atom], elements[atom]) == "H" for atom in kept]
-    xyz = np.array([text(f"Cartn_{axis}") for axis in "xyz"], dtype=np.float64).T
-    return Structure(
-        names=tuple(names[atom] for atom in kept),
-        resnames=tuple(resnames[atom] for atom in kept),
-        residues=residue_runs(keys, blocks.tolist(), [names[atom] for atom in kept], hydrogen),
-        chains=np.unique([chains[atom] for atom in kept], return_inverse=True)[1],
-        elements=tuple(elements[atom] for atom in kept),
+    hydrogen = [atom_to_element(*pair) == "H" for pair in zip(names, elements, strict=True)]
+    located = [name + altloc for name, altloc in zip(names, altlocs, strict=True)]
+    structure = Structure(
+        names=names,
+        resnames=resnames,
+        residues=residue_runs(keys, blocks.tolist(), located, hydrogen),
+        chains=np.unique(chains, return_inverse=True)[1],
+        elements=elements,
         bonds=(),
-        positions=xyz[kept],
-        numbers=tuple(numbers[atom] for atom in kept),
-        icodes=tuple(codes[atom] for atom in kept),
-        chain_ids=tuple(chains[atom] for atom in kept),
-        altlocs=tuple(altlocs[atom] for atom in kept),
+        positions=np.array([text(f"Cartn_{axis}") for axis in "xyz"], dtype=np.float64).T,
+        numbers=numbers,
+        icodes=codes,
+        chain_ids=chains,
+        altlocs=altlocs,
     )
+    universe = structure_to_universe(structure)
+    universe.add_TopologyAttr("occupancies", [float(value) if value else 1.0 for value in text("occupancy")])
+    return universe
 
 
 def _atom_columns(path: Path) -> dict[str, list[str]]:

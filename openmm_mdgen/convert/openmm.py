@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 from openmm.app import Element, Topology
 from openmm.app.element import hydrogen
 
+from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.naming import atom_to_element
-from openmm_mdgen.peptide.peptide import Peptide, Structure
+from openmm_mdgen.peptide.peptide import Peptide
+from openmm_mdgen.peptide.structure import Structure
 
 _OPENMM_NAMES = {("NME", "CH3"): "C"}  # where OpenMM's table of standard bonds says otherwise than Amber
 
@@ -14,12 +17,11 @@ _OPENMM_NAMES = {("NME", "CH3"): "C"}  # where OpenMM's table of standard bonds 
 def structure_to_topology(structure: Structure) -> Topology:
     """OpenMM topology of one peptide, in the structure's atom order, with all bonds and Amber names of heavy atoms.
 
-    Atoms of a residue must follow one another, as they do in every file.
-
     Raises
     ------
     MDGenError
-        If the structure is not one complete peptide.
+        If the structure is not one complete peptide, or the atoms of a residue do not follow one another, as an OpenMM
+        topology's must; `residue_order` says how they would.
 
     Examples
     --------
@@ -27,6 +29,10 @@ def structure_to_topology(structure: Structure) -> Topology:
     """
     peptide = Peptide.from_structure(structure)
     slots = {atom: slot for slot, atom in peptide.heavy.items()}
+    if (np.diff(_residue_of_atom(peptide)) < 0).any():
+        raise MDGenError(
+            "the atoms of a residue do not follow one another; put them in order, by structure.take(residue_order(...))"
+        )
     topology = Topology()
     chain = topology.addChain()
     residue, current = None, None
@@ -44,3 +50,14 @@ def structure_to_topology(structure: Structure) -> Topology:
     for atom, parent in peptide.hydrogens.items():
         topology.addBond(atoms[atom], atoms[parent])
     return topology
+
+
+def residue_order(structure: Structure) -> np.ndarray:
+    """(N,) the structure's atoms residue by residue along the chain, otherwise in its order."""
+    return np.argsort(_residue_of_atom(Peptide.from_structure(structure)), kind="stable")
+
+
+def _residue_of_atom(peptide: Peptide) -> np.ndarray:
+    """(N,) place along the chain of each atom's residue."""
+    residue = {atom: index for (index, _), atom in peptide.heavy.items()}
+    return np.array([residue[peptide.hydrogens.get(atom, atom)] for atom in range(peptide.n_atoms)])

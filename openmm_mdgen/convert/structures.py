@@ -15,17 +15,16 @@ from openmm.app import Topology
 from scipy.spatial import cKDTree
 
 from openmm_mdgen.convert.locations import one_location
-from openmm_mdgen.convert.mdanalysis import structure_to_universe
-from openmm_mdgen.convert.mmcif import is_mmcif, mmcif_to_structure
+from openmm_mdgen.convert.mdanalysis import NO_SEGMENT
+from openmm_mdgen.convert.mmcif import is_mmcif, mmcif_to_universe
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.naming import atom_to_element
 from openmm_mdgen.peptide.structure import Structure, residue_runs
 
 Source: TypeAlias = "str | PathLike[str] | Universe | AtomGroup | tuple[Topology, Any] | Structure"
 
-_TEXT = (".pdb", ".ent", ".pqr", ".pdbqt", ".gro", ".crd", ".mol2")
+_TEXT = (".pdb", ".ent", ".pqr", ".pdbqt", ".gro", ".crd", ".mol2", ".cif", ".mmcif", ".pdbx")
 _DECIMALS = 5  # that their positions have at most: MDAnalysis reads them in single precision
-_NO_SEGMENT = "SYSTEM"  # what MDAnalysis calls it
 _BOND_ANGSTROM = (0.6, 2.5)  # Å, distance of an atom to its nearest one, in the median
 
 
@@ -99,14 +98,16 @@ def atomgroup_to_structure(atoms: AtomGroup) -> Structure:
     pairs = atoms.bonds.indices.tolist() if hasattr(atoms, "bonds") else []
     names, elements = _texts(atoms, "names"), _texts(atoms, "elements")
     resnames, icodes, chain_ids = _texts(atoms, "resnames"), _texts(atoms, "icodes"), _texts(atoms, "chainIDs")
-    numbers = tuple(map(int, atoms.resids))
-    segids = tuple("" if segid == _NO_SEGMENT else segid for segid in _texts(atoms, "segids"))
+    numbers = tuple(map(int, atoms.resids if hasattr(atoms, "resids") else atoms.resindices + 1))
+    segids = tuple("" if segid == NO_SEGMENT else segid for segid in _texts(atoms, "segids"))
     hydrogen = [atom_to_element(*pair) == "H" for pair in zip(names, elements, strict=True)]
+    altlocs = _texts(atoms, "altLocs")
+    located = [name + altloc for name, altloc in zip(names, altlocs, strict=True)]
     keys = list(zip(segids, chain_ids, numbers, icodes, resnames, strict=True))
     return Structure(
         names=names,
         resnames=resnames,
-        residues=residue_runs(keys, atoms.resindices.tolist(), names, hydrogen),
+        residues=residue_runs(keys, atoms.resindices.tolist(), located, hydrogen),
         chains=np.unique(np.asarray(chains).astype(str), return_inverse=True)[1],
         elements=elements,
         bonds=tuple((place[first], place[second]) for first, second in pairs if first in place and second in place),
@@ -115,7 +116,7 @@ def atomgroup_to_structure(atoms: AtomGroup) -> Structure:
         icodes=icodes,
         chain_ids=chain_ids,
         segids=segids,
-        altlocs=_texts(atoms, "altLocs"),
+        altlocs=altlocs,
     )
 
 
@@ -160,6 +161,16 @@ def load_structure(source: Source) -> Structure:
     )
 
 
+def open_universe(topology: str | PathLike[str], trajectory: str | PathLike[str] | None = None) -> Universe:
+    """MDAnalysis' Universe of files, for mmCIF files too; raises whatever their readers raise."""
+    if not is_mmcif(Path(topology)):
+        return Universe(str(topology)) if trajectory is None else Universe(str(topology), str(trajectory))
+    universe = mmcif_to_universe(Path(topology))
+    if trajectory is not None and not is_mmcif(Path(trajectory)):
+        universe.load_new(str(trajectory))
+    return universe
+
+
 def file_to_atoms(path: Path) -> AtomGroup:
     """The atoms of a file under the names and numbers that it has, one location of each.
 
@@ -178,11 +189,9 @@ def file_to_atoms(path: Path) -> AtomGroup:
     if not path.is_file():
         raise MDGenError(f"structure file {str(path)!r} does not exist; check the path")
     try:
-        if is_mmcif(path):
-            return structure_to_universe(mmcif_to_structure(path)).atoms
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            universe = Universe(str(path))
+            universe = open_universe(path)
     except MDGenError:
         raise
     except Exception as error:  # parsers raise anything; the user needs one line

@@ -9,6 +9,8 @@ from pathlib import Path
 from MDAnalysis import AtomGroup, Universe
 from MDAnalysis.exceptions import SelectionError
 
+from openmm_mdgen.convert.selection import select_known
+from openmm_mdgen.convert.structures import open_universe
 from openmm_mdgen.errors import MDGenError
 
 
@@ -45,6 +47,8 @@ def open_trajectory(
 def select_atoms(atoms: Universe | AtomGroup, selection: str | None, name: str = "select") -> AtomGroup:
     """Atoms of an MDAnalysis selection, all of them for None; `name` is what errors call it.
 
+    ``protein`` includes the caps and every residue name that is known here, see `select_known`.
+
     Raises
     ------
     MDGenError
@@ -53,7 +57,7 @@ def select_atoms(atoms: Universe | AtomGroup, selection: str | None, name: str =
     if selection is None:
         return atoms.atoms
     try:
-        found = atoms.select_atoms(selection)
+        found = select_known(atoms, selection)
     except (SelectionError, AttributeError, ValueError, TypeError) as error:
         raise MDGenError(
             f"{name} {selection!r} is no MDAnalysis selection ({_first_line(error)}); write for example 'protein'"
@@ -70,7 +74,7 @@ def _open(paths: list[str | PathLike[str]], what: str, remedy: str) -> Universe:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "No coordinate reader found")
-            return Universe(*map(str, paths))
+            return open_universe(*paths)
     except Exception as error:  # parsers raise anything; the user needs one line
         raise MDGenError(f"{what} cannot be read ({_first_line(error)}); {remedy}") from error
 

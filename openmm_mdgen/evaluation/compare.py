@@ -28,7 +28,6 @@ from openmm_mdgen.evaluation.sections import (
 )
 from openmm_mdgen.evaluation.sequences import Recovery, sequence_recovery
 from openmm_mdgen.evaluation.topology import Topology
-from openmm_mdgen.evaluation.torsions import CANONICAL_RESIDUES
 from openmm_mdgen.evaluation.verdicts import (
     chain_verdict,
     dynamics_verdict,
@@ -37,15 +36,9 @@ from openmm_mdgen.evaluation.verdicts import (
     structure_verdict,
 )
 from openmm_mdgen.evaluation.view import pdb_text
+from openmm_mdgen.peptide.residues import ONE_LETTER
 
 _FRAMES_PER_FEATURE = 5
-_ONE_LETTER = dict(
-    zip(
-        "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL".split(),
-        "ARNDCQEGHILKMFPSTWYV",
-        strict=True,
-    )
-)
 
 
 def evaluate(
@@ -203,8 +196,7 @@ def _paths(
 def _recovery(designed: Sequence[str] | None, layout: Topology) -> Recovery | None:
     if designed is None:
         return None
-    names = [CANONICAL_RESIDUES.get(n, n) for n in layout.sequence]
-    return sequence_recovery(designed, "".join(_ONE_LETTER[n] for n in names if n in _ONE_LETTER))
+    return sequence_recovery(designed, "".join(ONE_LETTER[n] for n in layout.sequence if n in ONE_LETTER))
 
 
 def _notes(layout: Topology, baseline: Baseline, repeat: Sample | None, n_states: int) -> tuple[str, ...]:

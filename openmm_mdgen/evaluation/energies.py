@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,8 +10,12 @@ import numpy as np
 import openmm
 from openmm import app, unit
 
+from openmm_mdgen.convert.openmm import residue_order, structure_to_topology
+from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.evaluation.topology import is_hydrogen
+from openmm_mdgen.peptide.chain import is_hydrogen
+from openmm_mdgen.peptide.matching import match_atoms
+from openmm_mdgen.peptide.structure import Structure
 
 FORCE_FIELD = ("amber14-all.xml", "implicit/obc2.xml")
 _NONBONDED, _TORSIONAL = 1, 2
@@ -35,12 +37,14 @@ def energies(atoms: Sequence[mda.AtomGroup], n_frames: int = 100, start: int = 0
     MDGenError
         When hydrogens are missing, or the force field does not know the molecule.
     """
-    context = _context(atoms[0])
-    frames = [(g, t) for g in atoms for t in range(start, len(g.universe.trajectory))]
+    structures = [atomgroup_to_structure(group) for group in atoms]
+    context, order = _context(structures[0])
+    places = [_places(structures[0], structure)[order] for structure in structures]
+    frames = [(g, p, t) for g, p in zip(atoms, places, strict=True) for t in range(start, len(g.universe.trajectory))]
     values = []
-    for group, frame in frames[:: max(1, len(frames) // n_frames)][:n_frames]:
+    for group, place, frame in frames[:: max(1, len(frames) // n_frames)][:n_frames]:
         group.universe.trajectory[frame]
-        context.setPositions(group.positions.astype(float) / 10)
+        context.setPositions(group.positions[place].astype(float) / 10)
         values.append([_energy(context, g) for g in (_NONBONDED, _TORSIONAL)])
     nonbonded, torsional = np.array(values).T
     return Energies(nonbonded, torsional)
@@ -51,32 +55,25 @@ def _energy(context: openmm.Context, group: int) -> float:
     return float(state.getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole))
 
 
-def _context(atoms: mda.AtomGroup) -> openmm.Context:
-    """A Context of the molecule whose force groups part non-bonded and torsional terms."""
-    if not any(is_hydrogen(a) for a in atoms):
+def _places(first: Structure, other: Structure) -> np.ndarray:
+    """(N,) the other's atoms in the first one's order."""
+    return match_atoms(first, other, "a trajectory", "give trajectories of one molecule")
+
+
+def _context(structure: Structure) -> tuple[openmm.Context, np.ndarray]:
+    """A Context of the molecule whose force groups part non-bonded and torsional terms, and the atoms' order in it."""
+    if not is_hydrogen(structure).any():
         raise MDGenError("0 hydrogens in the trajectory, so no energies; write all atoms to have them")
-    field = app.ForceField(*FORCE_FIELD)
+    field, order = app.ForceField(*FORCE_FIELD), residue_order(structure)
     try:
-        system = field.createSystem(_openmm_topology(atoms), nonbondedMethod=app.NoCutoff)
+        system = field.createSystem(structure_to_topology(structure.take(order)), nonbondedMethod=app.NoCutoff)
     except ValueError as error:
         reason = str(error).splitlines()[0]
-        raise MDGenError(
-            f"{FORCE_FIELD[0]} does not know the molecule ({reason}); energies need Amber names"
-        ) from error
+        raise MDGenError(f"{FORCE_FIELD[0]} does not know the molecule ({reason}); energies need all atoms") from error
     for force in system.getForces():
         if isinstance(force, openmm.NonbondedForce | openmm.GBSAOBCForce | openmm.CustomGBForce):
             force.setForceGroup(_NONBONDED)
         elif isinstance(force, openmm.PeriodicTorsionForce | openmm.CMAPTorsionForce):
             force.setForceGroup(_TORSIONAL)
     platform = openmm.Platform.getPlatformByName("Reference")
-    return openmm.Context(system, openmm.VerletIntegrator(0.001), platform)
-
-
-def _openmm_topology(atoms: mda.AtomGroup) -> app.Topology:
-    """Topology with standard bonds, by way of PDB text."""
-    text = mda.lib.util.NamedStream(io.StringIO(), "molecule.pdb")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with mda.coordinates.PDB.PDBWriter(text, bonds=None) as writer:
-            writer.write(atoms)
-    return app.PDBFile(io.StringIO(text.stream.getvalue())).topology
+    return openmm.Context(system, openmm.VerletIntegrator(0.001), platform), order

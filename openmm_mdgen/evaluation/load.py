@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import MDAnalysis as mda
 import numpy as np
 
+from openmm_mdgen.convert.trajectories import select_atoms
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.evaluation.topology import Topology, heavy_atoms
-from openmm_mdgen.evaluation.torsions import CANONICAL_RESIDUES, canonical_atom
+from openmm_mdgen.evaluation.topology import Topology, heavy_atoms, heavy_slots
 
 
 def atom_order(atoms: mda.AtomGroup, topology: Topology) -> np.ndarray:
@@ -20,29 +20,28 @@ def atom_order(atoms: mda.AtomGroup, topology: Topology) -> np.ndarray:
     MDGenError
         When sequences or atoms differ.
     """
-    sequence = tuple(CANONICAL_RESIDUES.get(n, n) for n in atoms.residues.resnames)
-    expected = tuple(CANONICAL_RESIDUES.get(n, n) for n in topology.sequence)
-    if sequence != expected:
+    slots = heavy_slots(atoms)
+    sequence = tuple({residue: kind for residue, kind, _ in sorted(slots)}.values())
+    if sequence != topology.sequence:
         raise MDGenError(
-            f"topologies differ: {'-'.join(sequence[:12])} against {'-'.join(expected[:12])}; "
+            f"topologies differ: {'-'.join(sequence[:12])} against {'-'.join(topology.sequence[:12])}; "
             "give trajectories of one peptide"
         )
-    place = {r.ix: i for i, r in enumerate(atoms.residues)}
-    found = {(place[a.resindex], canonical_atom(sequence[place[a.resindex]], a.name)): i for i, a in enumerate(atoms)}
+    found = {(residue, name): place for place, (residue, _, name) in enumerate(slots)}
     wanted = [(int(r), n) for r, n in zip(topology.residues, topology.names, strict=True)]
     differing = sorted(set(wanted) ^ set(found))
     if differing:
         residue, name = differing[0]
         raise MDGenError(
             f"topologies differ in {len(differing)} heavy atoms, the first is {name} of residue {residue + 1} "
-            f"({expected[residue]}); give both sides the same atoms"
+            f"({sequence[residue]}); give both sides the same atoms"
         )
     return np.array([found[w] for w in wanted], int)
 
 
 def read_frames(universe: mda.Universe, select: str = "all", start: int = 0) -> np.ndarray:
     """Heavy-atom positions of all frames, (T, N, 3) float32 Å."""
-    return np.concatenate(list(frame_chunks(universe, heavy_atoms(universe.select_atoms(select)), start)))
+    return np.concatenate(list(frame_chunks(universe, heavy_atoms(select_atoms(universe, select)), start)))
 
 
 def frame_chunks(

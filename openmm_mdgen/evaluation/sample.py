@@ -11,6 +11,7 @@ from typing import TypeAlias
 import MDAnalysis as mda
 import numpy as np
 
+from openmm_mdgen.convert.locations import one_location
 from openmm_mdgen.convert.trajectories import open_trajectory, select_atoms
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.evaluation.load import atom_order, frame_chunks
@@ -75,7 +76,7 @@ def open_sources(
     if not groups:
         raise MDGenError(f"0 {side} trajectories were given; give at least one")
     chosen = [select_atoms(g, select, f"{side} select") for g in groups]
-    return chosen
+    return [one_location(atoms, tell=k == 0) for k, atoms in enumerate(chosen)]
 
 
 def _expand(pattern: str, side: str) -> list[str]:

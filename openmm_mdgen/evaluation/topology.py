@@ -8,11 +8,11 @@ import MDAnalysis as mda
 import numpy as np
 
 from openmm_mdgen.convert.bonds import bonds_by_distance
+from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.evaluation.torsions import CANONICAL_RESIDUES, CHI, Torsion, canonical_atom, torsions_of
-
-CAPS = frozenset({"ACE", "NME", "NMA", "NH2", "NHE"})
-_NO_CHI = frozenset({"ALA", "GLY"})
+from openmm_mdgen.evaluation.torsions import Torsion, torsions_of
+from openmm_mdgen.peptide.chain import is_hydrogen, name_residues
+from openmm_mdgen.peptide.residues import CAPS, residue_to_canonical
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,6 @@ class Topology:
         return len(self.names)
 
 
-def is_hydrogen(atom: mda.core.groups.Atom) -> bool:
-    """Whether an atom is a hydrogen, by its element or else by its name."""
-    element = getattr(atom, "element", "")
-    return (element or atom.name.lstrip("0123456789")[:1]).upper() in ("H", "D")
-
-
 def heavy_atoms(atoms: mda.AtomGroup) -> mda.AtomGroup:
     """The atoms that are not hydrogens, in the same order.
 
@@ -69,15 +63,23 @@ def heavy_atoms(atoms: mda.AtomGroup) -> mda.AtomGroup:
     MDGenError
         When residues are present that are neither amino acids nor caps.
     """
-    known = set(CANONICAL_RESIDUES) | set(CHI) | CAPS | _NO_CHI
-    foreign = sorted({r.resname for r in atoms.residues} - known)
+    foreign = sorted({name for name in set(atoms.residues.resnames) if residue_to_canonical(name) is None})
     if foreign:
-        n = sum(r.resname in foreign for r in atoms.residues)
+        n = sum(name in foreign for name in atoms.residues.resnames)
         raise MDGenError(
             f"{n} residues are not amino acids ({', '.join(foreign[:5])}); "
             "leave them out with select='protein' (--select protein)"
         )
-    return atoms[[not is_hydrogen(a) for a in atoms]]
+    return atoms[~is_hydrogen(atomgroup_to_structure(atoms))]
+
+
+def heavy_slots(atoms: mda.AtomGroup) -> list[tuple[int, str, str]]:
+    """Residue index from 0 along the file, residue type and canonical name of each of the heavy atoms."""
+    slots = [(-1, "", "")] * len(atoms)
+    for index, residue in enumerate(name_residues(atomgroup_to_structure(atoms))):
+        for name, atom in residue.atoms.items():
+            slots[atom] = (index, residue.type, name)
+    return slots
 
 
 def topology_of(atoms: mda.AtomGroup, positions: np.ndarray | None = None) -> Topology:
@@ -91,12 +93,11 @@ def topology_of(atoms: mda.AtomGroup, positions: np.ndarray | None = None) -> To
         Å, the structure that bonds and their lengths are read from; the group's own by default.
     """
     xyz = np.asarray(atoms.positions if positions is None else positions, float)
-    order = {r.ix: i for i, r in enumerate(atoms.residues)}
-    residues = np.array([order[r] for r in atoms.resindices])
-    resnames = tuple(CANONICAL_RESIDUES.get(n, n) for n in atoms.resnames)
-    names = tuple(canonical_atom(r, n) for r, n in zip(resnames, atoms.names, strict=True))
-    index = {(int(r), n): i for i, (r, n) in enumerate(zip(residues, names, strict=True))}
-    sequence = tuple(r.resname for r in atoms.residues)
+    slots = heavy_slots(atoms)
+    residues = np.array([index for index, _, _ in slots])
+    resnames, names = tuple(kind for _, kind, _ in slots), tuple(name for _, _, name in slots)
+    index = {(residue, name): place for place, (residue, _, name) in enumerate(slots)}
+    sequence = tuple({residue: kind for residue, kind, _ in sorted(slots)}.values())
     bonds = bonds_by_distance(xyz, np.array([n.lstrip("0123456789")[:1] for n in names]))
     return Topology(
         names=names,

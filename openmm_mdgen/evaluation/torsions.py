@@ -8,38 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from MDAnalysis.lib.distances import calc_dihedrals
 
-CHI = {
-    "ARG": ("N CA CB CG", "CA CB CG CD", "CB CG CD NE", "CG CD NE CZ"),
-    "ASN": ("N CA CB CG", "CA CB CG OD1"),
-    "ASP": ("N CA CB CG", "CA CB CG OD1"),
-    "CYS": ("N CA CB SG",),
-    "GLN": ("N CA CB CG", "CA CB CG CD", "CB CG CD OE1"),
-    "GLU": ("N CA CB CG", "CA CB CG CD", "CB CG CD OE1"),
-    "HIS": ("N CA CB CG", "CA CB CG ND1"),
-    "ILE": ("N CA CB CG1", "CA CB CG1 CD1"),
-    "LEU": ("N CA CB CG", "CA CB CG CD1"),
-    "LYS": ("N CA CB CG", "CA CB CG CD", "CB CG CD CE", "CG CD CE NZ"),
-    "MET": ("N CA CB CG", "CA CB CG SD", "CB CG SD CE"),
-    "PHE": ("N CA CB CG", "CA CB CG CD1"),
-    "PRO": ("N CA CB CG", "CA CB CG CD"),
-    "SER": ("N CA CB OG",),
-    "THR": ("N CA CB OG1",),
-    "TRP": ("N CA CB CG", "CA CB CG CD1"),
-    "TYR": ("N CA CB CG", "CA CB CG CD1"),
-    "VAL": ("N CA CB CG1",),
-}
+from openmm_mdgen.geometry.sidechains import RESIDUES, chi_atoms
+from openmm_mdgen.peptide.residues import residue_to_canonical
+
+CHI = {name: tuple(" ".join(atoms) for atoms in chi_atoms(name)) for name in RESIDUES if chi_atoms(name)}
 """Atoms of chi1, chi2, ... per residue."""
 
-CANONICAL_RESIDUES = {
-    **dict.fromkeys(("HID", "HIE", "HIP", "HSD", "HSE", "HSP"), "HIS"),
-    **dict.fromkeys(("CYX", "CYM"), "CYS"),
-    "ASH": "ASP",
-    "GLH": "GLU",
-    "LYN": "LYS",
-}
-"""Names of protonation states and of other force fields, to the standard residue."""
-
-_CANONICAL_ATOMS = {("ILE", "CD"): "CD1", ("", "OT1"): "O", ("", "OT2"): "OXT", ("", "OC1"): "O", ("", "OC2"): "OXT"}
 BACKBONE = ("phi", "psi")
 
 
@@ -62,11 +36,6 @@ class Torsion:
         return f"{self.kind} {self.resname}{self.residue + 1}"
 
 
-def canonical_atom(resname: str, name: str) -> str:
-    """The Amber name of a heavy atom that another force field names differently."""
-    return _CANONICAL_ATOMS.get((resname, name), _CANONICAL_ATOMS.get(("", name), name))
-
-
 def torsions_of(index: Mapping[tuple[int, str], int], sequence: Sequence[str]) -> list[Torsion]:
     """The torsions of a chain in order of residues: phi, psi, then chi.
 
@@ -82,7 +51,7 @@ def torsions_of(index: Mapping[tuple[int, str], int], sequence: Sequence[str]) -
         own = [(i, n) for n in ("N", "CA", "C")]
         if any(a not in index for a in own):
             continue
-        name = CANONICAL_RESIDUES.get(resname, resname)
+        name = residue_to_canonical(resname) or resname
         wanted = [("phi", resname, [(i - 1, "C"), *own]), ("psi", resname, [*own, (i + 1, "N")])]
         wanted += [(f"chi{k + 1}", name, [(i, n) for n in c.split()]) for k, c in enumerate(CHI.get(name, ()))]
         for kind, label, atoms in wanted:

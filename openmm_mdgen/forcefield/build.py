@@ -12,6 +12,7 @@ import openmm
 from openmm import app, unit
 from pdbfixer import PDBFixer
 
+from openmm_mdgen.convert.structures import BuiltPeptide
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.frames import place_atom
 from openmm_mdgen.geometry.superpose import superpose
@@ -78,7 +79,7 @@ def sequence_to_residues(sequence: str, caps: str = "zwitterion") -> list[str]:
     return [*first, *(THREE_LETTER[letter] for letter in letters), *last]
 
 
-def build_peptide(sequence: str, caps: str = "zwitterion") -> tuple[app.Topology, np.ndarray]:
+def build_peptide(sequence: str, caps: str = "zwitterion") -> BuiltPeptide:
     """Build an extended peptide with all atoms at pH 7, minimised in implicit solvent.
 
     Parameters
@@ -88,9 +89,8 @@ def build_peptide(sequence: str, caps: str = "zwitterion") -> tuple[app.Topology
 
     Returns
     -------
-    topology : openmm.app.Topology
-    positions : ndarray
-        (N, 3) Å.
+    BuiltPeptide
+        (topology, positions): an OpenMM Topology, and (N, 3) in Å. Functions that take a structure take it as it is.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def build_peptide(sequence: str, caps: str = "zwitterion") -> tuple[app.Topology
     modeller = app.Modeller(file.topology, file.positions)
     _add_hydrogens(modeller)
     positions = _place_methine_hydrogens(modeller)
-    return modeller.topology, minimize(modeller.topology, positions)
+    return BuiltPeptide(modeller.topology, minimize(modeller.topology, positions))
 
 
 def build_system(topology: app.Topology, hydrogen_mass: float | None = None) -> openmm.System:

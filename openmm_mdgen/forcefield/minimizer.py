@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import openmm as mm
 
+from openmm_mdgen.convert.openmm import residue_order, structure_to_topology
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.forcefield.build import build_system
+from openmm_mdgen.peptide.structure import Structure
 
 _PULL_GROUP = 31
 _TOLERANCE = 10.0  # kJ/mol/nm
@@ -27,6 +30,8 @@ class Minimizer:
         kJ/mol/Å² that pulls every atom towards where it was.
     platform : str
         The Reference platform gives the same bits whatever came before, and is the fastest for small peptides.
+    order : ndarray (N,), optional
+        Which of the positions' atoms each particle is, where they are not listed alike.
 
     Raises
     ------
@@ -40,7 +45,12 @@ class Minimizer:
     """
 
     def __init__(
-        self, system: mm.System, max_iterations: int = 50, restraint: float = 10.0, platform: str = "Reference"
+        self,
+        system: mm.System,
+        max_iterations: int = 50,
+        restraint: float = 10.0,
+        platform: str = "Reference",
+        order: np.ndarray | None = None,
     ) -> None:
         known = [mm.Platform.getPlatform(index).getName() for index in range(mm.Platform.getNumPlatforms())]
         if platform not in known:
@@ -49,6 +59,7 @@ class Minimizer:
             raise MDGenError(f"max_iterations {max_iterations} is below 1; 50 is a short minimisation")
         self.n_atoms = system.getNumParticles()
         self.max_iterations, self.restraint, self.platform = max_iterations, restraint, platform
+        self._order = np.arange(self.n_atoms) if order is None else np.asarray(order)
         self._system = mm.XmlSerializer.serialize(system)
         self._context: mm.Context | None = None
         self._pull: mm.CustomExternalForce | None = None
@@ -65,19 +76,20 @@ class Minimizer:
             If positions are NaN or infinite.
         """
         context = self._ready()
-        nanometers = np.asarray(positions, dtype=np.float64) / 10
+        nanometers = np.asarray(positions, dtype=np.float64)[self._order] / 10
         if not np.isfinite(nanometers).all():
             raise MDGenError("a frame with NaN or infinite positions cannot be relaxed; leave it out")
         self._pull_towards(nanometers)
         context.setPositions(nanometers)
         mm.LocalEnergyMinimizer.minimize(context, _TOLERANCE, self.max_iterations)
-        out: np.ndarray = context.getState(getPositions=True).getPositions(asNumpy=True)._value * 10
-        return out
+        relaxed = np.empty_like(nanometers)
+        relaxed[self._order] = context.getState(getPositions=True).getPositions(asNumpy=True)._value * 10
+        return relaxed
 
     def energy(self, positions: np.ndarray) -> float:
         """Potential energy in kJ/mol of (N, 3) Å, without the restraint."""
         context = self._ready()
-        context.setPositions(np.asarray(positions, dtype=np.float64) / 10)
+        context.setPositions(np.asarray(positions, dtype=np.float64)[self._order] / 10)
         out: float = context.getState(getEnergy=True, groups=set(range(_PULL_GROUP))).getPotentialEnergy()._value
         return out
 
@@ -96,6 +108,18 @@ class Minimizer:
             for atom, place in enumerate(nanometers.tolist()):
                 self._pull.setParticleParameters(atom, atom, place)
             self._pull.updateParametersInContext(self._context)
+
+
+def structure_minimizer(structure: Structure, **settings: Any) -> Minimizer:
+    """A `Minimizer` of one peptide's positions, in ff14SB with OBC2, in whatever order its atoms are listed.
+
+    Raises
+    ------
+    MDGenError
+        If the structure is no complete peptide with hydrogens.
+    """
+    order = residue_order(structure)
+    return Minimizer(build_system(structure_to_topology(structure.take(order))), order=order, **settings)
 
 
 def _restraint(n_atoms: int, stiffness: float) -> mm.CustomExternalForce:

@@ -73,6 +73,8 @@ class HydrogenPlacer:
         Bonds between heavy atoms.
     reference : numpy.ndarray
         (N, 3) Å.
+    rank : mapping int -> int, optional
+        As for `hydrogen_references`.
 
     Examples
     --------
@@ -80,9 +82,15 @@ class HydrogenPlacer:
     >>> positions[placer.atoms] = placer.place(positions)
     """
 
-    def __init__(self, hydrogens: Mapping[int, int], bonds: Iterable[tuple[int, int]], reference: np.ndarray) -> None:
+    def __init__(
+        self,
+        hydrogens: Mapping[int, int],
+        bonds: Iterable[tuple[int, int]],
+        reference: np.ndarray,
+        rank: Mapping[int, int] | None = None,
+    ) -> None:
         self.atoms = np.array(list(hydrogens), dtype=int)
-        found = hydrogen_references(hydrogens, bonds)
+        found = hydrogen_references(hydrogens, bonds, rank)
         self._frames = np.array([(r.parent, r.first, r.second) for r in found], dtype=int).reshape(-1, 3)
         self._at_end = np.array([r.at_end for r in found], dtype=bool)[:, None]
         axes, origins = self._axes(np.asarray(reference, dtype=np.float64))

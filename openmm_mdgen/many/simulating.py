@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from openmm import unit
-from openmm.app import PDBFile, Topology
 
-from openmm_mdgen.convert.openmm import structure_to_topology
-from openmm_mdgen.convert.structures import topology_to_structure
+from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.forcefield.build import build_peptide, build_system
-from openmm_mdgen.forcefield.minimizer import Minimizer
+from openmm_mdgen.forcefield.build import build_peptide
+from openmm_mdgen.forcefield.minimizer import structure_minimizer
 from openmm_mdgen.many.engine import Outcome, failures, tell_progress
 from openmm_mdgen.many.folder import OutputFolder
 from openmm_mdgen.many.frames import FrameFiles
@@ -31,9 +26,8 @@ from openmm_mdgen.tasks.chain import check_frames
 from openmm_mdgen.tasks.propagator import Propagator, block_seed
 from openmm_mdgen.tasks.protocols import Simulator, bind_simulator
 from openmm_mdgen.tasks.together import next_blocks_together
+from openmm_mdgen.trajectory.writing import structure_to_pdb
 from openmm_mdgen.weights.roles import as_simulator, with_steps
-
-_DECIMALS = 5  # of positions in Å, as they are read from text
 
 
 def simulate_batch(systems: Sequence[System], settings: Settings, output: Path) -> list[Outcome]:
@@ -97,7 +91,7 @@ class _Member:
         structure, pdb = started(self.system)
         self.propagator: Propagator = bind_simulator(task, structure, settings.interval)
         self.anchors = np.repeat(structure.positions[None], settings.n_replicas, axis=0)
-        self.relaxed = Minimizer(build_system(structure_to_topology(structure))).minimized if settings.relax else None
+        self.relaxed = structure_minimizer(structure).minimized if settings.relax else None
         if self.wanted:
             if self.system.writes_topology:
                 self.topology = scratch / settings.topology(self.system.name)
@@ -163,23 +157,8 @@ def started(system: System) -> tuple[Structure, str]:
     Where such a text is written, positions are those that it holds, so that frames can be made again from it.
     """
     if system.structure is None:
-        return _as_pdb(*build_peptide(system.sequence))
-    if system.writes_topology:
-        if np.any(np.diff(system.structure.residues) < 0):
-            raise MDGenError(
-                f"{system.origin} lists the atoms of a residue apart from each other, which no topology file can hold; "
-                "sort its atoms by residue"
-            )
-        return _as_pdb(structure_to_topology(system.structure), system.structure.positions)
-    return system.structure, ""
-
-
-def _as_pdb(topology: Topology, positions: np.ndarray) -> tuple[Structure, str]:
-    text = io.StringIO()
-    PDBFile.writeFile(topology, positions * unit.angstrom, text)
-    file = PDBFile(io.StringIO(text.getvalue()))
-    structure = topology_to_structure(file.topology, file.positions)
-    return replace(structure, positions=structure.positions.round(_DECIMALS)), text.getvalue()
+        return structure_to_pdb(load_structure(build_peptide(system.sequence)))
+    return structure_to_pdb(system.structure) if system.writes_topology else (system.structure, "")
 
 
 def loaded_task(settings: Settings) -> Propagator | Simulator:

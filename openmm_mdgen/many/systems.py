@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from openmm_mdgen.convert.structures import Source, file_to_atoms, load_structure
+from openmm_mdgen.convert.locations import one_location
+from openmm_mdgen.convert.structures import Source, file_atoms_to_structure, file_to_atoms, load_structure
 from openmm_mdgen.convert.trajectories import select_atoms
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.forcefield.build import sequence_to_residues
@@ -173,28 +174,35 @@ def _structure_input(name: str | None, source: Source, select: str | None, numbe
     origin = str(path) if is_path else f"{type(source).__name__} {name or path}"
 
     def load(name: str, origin: str) -> System:
-        structure = load_structure(source) if select is None else _selected(source, select)
+        structure, is_part = _chosen(source, select)
         if not np.isfinite(structure.positions).all():
             raise MDGenError(f"{origin} has positions that are NaN or infinite; set all positions first")
         size = len(Peptide.from_structure(structure).residue_types)
-        return System(name, origin, size, structure, writes_topology=select is not None or not is_path)
+        return System(name, origin, size, structure, writes_topology=is_part or not is_path)
 
     identity = (named, str(path.resolve()), name) if is_path else id(source)
     return _Input(name or path.stem, origin, identity, load)
 
 
-def _selected(source: Source, select: str) -> Structure:
+def _chosen(source: Source, select: str | None) -> tuple[Structure, bool]:
+    """The structure, and whether it has only some of the source's atoms."""
     from MDAnalysis import AtomGroup, Universe
 
     if isinstance(source, str | PathLike):
         atoms = file_to_atoms(Path(source))
     elif isinstance(source, Universe | AtomGroup):
-        atoms = source
+        atoms = one_location(source.atoms)
+    elif select is None:
+        return load_structure(source), False
     else:
         raise MDGenError(
             f"a selection needs a file, Universe or AtomGroup, not a {type(source).__name__}; select its atoms before"
         )
-    return load_structure(select_atoms(atoms, select, "selection"))
+    chosen = select_atoms(atoms, select, "selection")
+    is_part = select is not None or len(chosen) < len(chosen.universe.atoms)
+    if isinstance(source, str | PathLike):
+        return file_atoms_to_structure(Path(source), chosen), is_part
+    return load_structure(chosen), is_part
 
 
 def _sequence_inputs(sequences: str | PathLike[str] | Iterable[str] | Mapping[str, str]) -> list[_Input]:

@@ -56,15 +56,28 @@ def group_residues(structure: Structure) -> list[Residue]:
         members[residue].append(atom)
     groups = [members[key] for key in sorted(members)]
     _refuse_others(structure, groups)
-    hydrogen = is_hydrogen(structure)
-    _check_unit(structure.positions[~hydrogen])
-    heavy_groups = [heavy for atoms in groups if (heavy := [atom for atom in atoms if not hydrogen[atom]])]
-    residues = [part for atoms in heavy_groups for part in _split_caps(structure, atoms)]
+    _check_unit(structure.positions[~is_hydrogen(structure)])
+    residues = name_residues(structure)
     if all(residue.type in naming.CAPS for residue in residues):
         raise MDGenError(
             "the structure has no amino-acid residues, at least one is needed; check the file or the selection"
         )
     return residues
+
+
+def name_residues(structure: Structure) -> list[Residue]:
+    """Amino acids and caps of a structure, in file order, with canonical names of the heavy atoms that there are.
+
+    Raises
+    ------
+    MDGenError
+        If a residue has two heavy atoms of one name.
+    """
+    hydrogen = is_hydrogen(structure)
+    members: dict[int, list[int]] = defaultdict(list)
+    for atom in np.flatnonzero(~hydrogen).tolist():
+        members[int(structure.residues[atom])].append(atom)
+    return [part for key in sorted(members) for part in _split_caps(structure, members[key])]
 
 
 def _check_unit(positions: np.ndarray) -> None:

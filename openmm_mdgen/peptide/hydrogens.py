@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from scipy.spatial import cKDTree
 
 from openmm_mdgen.errors import MDGenError
@@ -71,18 +70,22 @@ def _parent_by_name(structure: Structure, hydrogen: int, heavy: list[int]) -> in
 def heavy_neighbours(types: Sequence[str], heavy: Mapping[tuple[int, str], int]) -> dict[int, list[int]]:
     """The user's index of each heavy atom -> those of its heavy neighbours, in the order of slots."""
     rank = {atom: place for place, atom in enumerate(heavy.values())}
+    near: dict[int, list[int]] = {atom: [] for atom in rank}
+    for one, other in heavy_bond_pairs(types, heavy):
+        near[one].append(other)
+        near[other].append(one)
+    return {atom: sorted(others, key=rank.__getitem__) for atom, others in near.items()}
+
+
+def heavy_bond_pairs(types: Sequence[str], heavy: Mapping[tuple[int, str], int]) -> list[tuple[int, int]]:
+    """Bonds between the heavy atoms of a chain, as the user's indices."""
     pairs = [
         (heavy[index, one], heavy[index, other])
         for index, kind in enumerate(types)
         for one, other in (*heavy_bonds(kind), ("C", "OXT"))
         if (index, one) in heavy and (index, other) in heavy
     ]
-    pairs += [(heavy[index, "C"], heavy[index + 1, "N"]) for index in range(len(types) - 1)]
-    near: dict[int, list[int]] = {atom: [] for atom in rank}
-    for one, other in pairs:
-        near[one].append(other)
-        near[other].append(one)
-    return {atom: sorted(others, key=rank.__getitem__) for atom, others in near.items()}
+    return pairs + [(heavy[index, "C"], heavy[index + 1, "N"]) for index in range(len(types) - 1)]
 
 
 def in_order(
@@ -117,7 +120,6 @@ def around(hydrogens: Sequence[int], parent: int, near: Mapping[int, list[int]],
     else:
         b = neighbours[0]
         a = next((atom for atom in near[b] if atom != parent), parent)
-    points = torch.from_numpy(np.asarray(positions, dtype=np.float64))
-    x = points[list(hydrogens)]
-    angles = dihedral(points[a].expand_as(x), points[b].expand_as(x), points[parent].expand_as(x), x)
-    return np.asarray((angles + _AWAY) % (2 * math.pi))
+    x = np.asarray(positions, dtype=np.float64)
+    angles = [dihedral(x[a], x[b], x[parent], x[hydrogen]) for hydrogen in hydrogens]
+    return (np.array(angles) + _AWAY) % (2 * math.pi)

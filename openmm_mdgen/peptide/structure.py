@@ -93,8 +93,9 @@ def residue_runs(
 ) -> np.ndarray:
     """(N,) residue index from 0 of each atom, from what a reader says of its residue.
 
-    The reader's residues, but hydrogens that stand apart from all other atoms go with the residue that is called the
-    same, and where the first heavy atom's name comes again another residue of the same number begins.
+    The reader's residues, but for two things. Atoms that stand apart from the rest of their residue, such as hydrogens
+    behind all other atoms, go with the residue that is called the same, if it has no atom of their name yet. And where
+    the first heavy atom's name comes again, another residue of the same number begins.
 
     Parameters
     ----------
@@ -108,17 +109,23 @@ def residue_runs(
     residues = np.full(len(keys), -1)
     of_block: dict[int, int] = {}
     of_key: dict[tuple[object, ...], int] = {}
-    first_name: dict[int, str] = {}
-    n_residues = 0
-    for atom, block in enumerate(blocks):
-        if not is_hydrogen[atom] and first_name.setdefault(block, names[atom]) == names[atom]:
-            of_block[block], n_residues = n_residues, n_residues + 1
-        if block in of_block:
-            residues[atom] = of_key[keys[atom]] = of_block[block]
+    members: list[list[str]] = []  # names of each residue's heavy atoms
+
+    def begin(block: int, key: tuple[object, ...]) -> None:
+        of_block[block] = of_key[key] = len(members)
+        members.append([])
+
+    for atom, (key, block, name) in enumerate(zip(keys, blocks, names, strict=True)):
+        if not is_hydrogen[atom]:
+            known = of_key.get(key)
+            if block not in of_block and known is not None and name not in members[known]:
+                of_block[block] = known
+            elif block not in of_block or name == members[of_block[block]][0]:
+                begin(block, key)
+            members[of_block[block]].append(name)
+        residues[atom] = of_block.get(block, -1)
     for atom in np.flatnonzero(residues < 0).tolist():
-        block = blocks[atom]
-        if block not in of_block:
-            of_block[block] = of_key.setdefault(keys[atom], n_residues)
-            n_residues = max(n_residues, of_block[block] + 1)
-        residues[atom] = of_block[block]
+        if blocks[atom] not in of_block and keys[atom] not in of_key:
+            begin(blocks[atom], keys[atom])
+        residues[atom] = of_block.get(blocks[atom], of_key.get(keys[atom], -1))
     return residues

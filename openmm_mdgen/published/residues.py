@@ -12,10 +12,11 @@ from functools import cache
 
 import numpy as np
 
-RESIDUE_LETTERS = "ARNDCQEGHILKMFPSTWYV"
-RESIDUE_NAMES = (
-    "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL".split()
-)  # in the order of RESIDUE_LETTERS
+from openmm_mdgen.geometry.sidechains import RESIDUES, chi_atoms
+from openmm_mdgen.peptide.residues import ONE_LETTER
+
+RESIDUE_NAMES = RESIDUES
+RESIDUE_LETTERS = "".join(ONE_LETTER[name] for name in RESIDUE_NAMES)
 UNKNOWN = 20
 """Residue index that stands for an unknown identity."""
 N_SLOTS = 14
@@ -69,15 +70,6 @@ _ATOMS = {
     "VAL": "N 0 -0.494 1.373 0, CA 0 0 0 0, C 0 1.527 0 0, O 3 0.627 1.062 0, CB 0 -0.533 -0.795 -1.213, "
     "CG1 4 0.540 1.429 0, CG2 4 0.533 -0.776 1.203",
 }
-
-# atoms along the side chain whose consecutive fours are chi1, chi2, ...
-_CHI_PATHS = {
-    "ALA": "", "ARG": "N CA CB CG CD NE CZ", "ASN": "N CA CB CG OD1", "ASP": "N CA CB CG OD1",
-    "CYS": "N CA CB SG", "GLN": "N CA CB CG CD OE1", "GLU": "N CA CB CG CD OE1", "GLY": "",
-    "HIS": "N CA CB CG ND1", "ILE": "N CA CB CG1 CD1", "LEU": "N CA CB CG CD1", "LYS": "N CA CB CG CD CE NZ",
-    "MET": "N CA CB CG SD CE", "PHE": "N CA CB CG CD1", "PRO": "N CA CB CG CD", "SER": "N CA CB OG",
-    "THR": "N CA CB OG1", "TRP": "N CA CB CG CD1", "TYR": "N CA CB CG CD1", "VAL": "N CA CB CG1",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -154,13 +146,12 @@ def _fill_slots(out: ResidueTables, index: int, residue: str) -> None:
 
 
 def _fill_groups(out: ResidueTables, index: int, residue: str) -> None:
-    names, path = slot_names(residue), _CHI_PATHS[residue].split()
+    names = slot_names(residue)
     position = dict(zip(names, out.slot_position[index], strict=False))
     n, ca, c = position["N"], position["CA"], position["C"]
     _set_axes(out, index, 2, n - ca, np.array([1.0, 0.0, 0.0]), n)
     _set_axes(out, index, 3, c - ca, ca - n, c)
-    for chi in range(len(path) - 3):
-        atoms = path[chi : chi + 4]
+    for chi, atoms in enumerate(chi_atoms(residue)):
         out.chi_mask[index, chi] = True
         out.chi_slots[index, chi] = [names.index(name) for name in atoms]
         end = position[atoms[2]]

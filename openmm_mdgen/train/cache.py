@@ -219,14 +219,14 @@ def _temperatures(table: Path) -> dict[str, float]:
 
 def _read(topologies: list[Path], trajectory: Path, stride: int) -> _Read | None:
     """What the first topology that fits makes of a trajectory; None, and a warning, where none does."""
-    import MDAnalysis as mda
+    from openmm_mdgen.convert.structures import open_universe
 
     reason = "no topology beside it has its atoms"
     for topology in topologies:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return _internal(mda.Universe(str(topology), str(trajectory)), stride)
+                return _internal(open_universe(topology, trajectory), stride)
         except Exception as error:  # parsers raise anything, and one file must not stop the others
             if "same number of atoms" not in str(error):
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -235,12 +235,14 @@ def _read(topologies: list[Path], trajectory: Path, stride: int) -> _Read | None
 
 
 def _internal(universe: mda.Universe, stride: int) -> _Read:
+    from openmm_mdgen.convert.locations import one_location
     from openmm_mdgen.convert.structures import atomgroup_to_structure
     from openmm_mdgen.geometry.internal import InternalCoordinates
     from openmm_mdgen.peptide.peptide import Peptide
 
-    peptide = Peptide.from_structure(atomgroup_to_structure(universe.atoms))
-    positions = universe.trajectory.timeseries(order="fac", step=stride)
+    atoms = one_location(universe.atoms, tell=False)
+    peptide = Peptide.from_structure(atomgroup_to_structure(atoms))
+    positions = universe.trajectory.timeseries(order="fac", step=stride)[:, atoms.indices]
     internal = InternalCoordinates(peptide.residue_types, peptide.heavy, {}, peptide.n_atoms)
     values = internal.encode(torch.as_tensor(positions, dtype=torch.float64)).numpy().astype(np.float32)
     exists = tuple(tuple(row) for row in internal.exists.tolist())

@@ -12,6 +12,7 @@ import numpy as np
 
 from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.peptide.matching import match_atoms
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.protocols import ModelLike
 
@@ -135,7 +136,7 @@ class Recipe:
             start = structure.positions
         elif isinstance(self.start, Path):
             _checked_hash(self.start, self.origin.start_hash, "start")
-            start = load_structure(self.start).positions
+            start = self._start_of_file(self.start, structure)
         else:
             start = self.start
         start = np.array(start, dtype=np.float64)
@@ -148,6 +149,14 @@ class Recipe:
         if n_bad:
             raise MDGenError(f"{n_bad} of {len(start)} starting positions are NaN or infinite; set all positions first")
         return start
+
+    def _start_of_file(self, path: Path, structure: Structure) -> np.ndarray:
+        """(N, 3) Å in the structure's atom order; as the file has them where the number of atoms differs."""
+        found = load_structure(path)
+        if len(found.names) != len(structure.names):
+            return found.positions
+        remedy = "give starting coordinates of the recipe's own molecule"
+        return found.positions[match_atoms(structure, found, f"start file {str(path)!r}", remedy)]
 
     def with_hashes(self) -> Recipe:
         """The same recipe with its files' hashes noted, so that a later change of a file is an error."""

@@ -12,11 +12,9 @@ from MDAnalysis import AtomGroup
 from MDAnalysis.coordinates.timestep import Timestep
 from MDAnalysis.transformations.base import TransformationBase
 
-from openmm_mdgen.convert.openmm import structure_to_topology
 from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.forcefield.build import build_system
-from openmm_mdgen.forcefield.minimizer import Minimizer
+from openmm_mdgen.forcefield.minimizer import Minimizer, structure_minimizer
 from openmm_mdgen.geometry.hydrogens import HydrogenPlacer
 from openmm_mdgen.geometry.internal import INTERNAL, InternalCoordinates
 from openmm_mdgen.geometry.superpose import superpose
@@ -60,7 +58,8 @@ class PlaceHydrogens(TransformationBase):  # type: ignore[misc]  # comes without
         if not peptide.hydrogens:
             raise MDGenError("the selection has 0 hydrogens; add them to the topology first, for example with Modeller")
         self._indices = atoms.indices.copy()
-        self._placer = HydrogenPlacer(peptide.hydrogens, _internal(peptide).bonds, reference)
+        rank = {atom: place for place, atom in enumerate(peptide.heavy.values())}
+        self._placer = HydrogenPlacer(peptide.hydrogens, _internal(peptide).bonds, reference, rank)
 
     def _transform(self, ts: Timestep) -> Timestep:
         hydrogens = self._placer.place(ts.positions[self._indices])
@@ -166,15 +165,19 @@ class Relax(TransformationBase):  # type: ignore[misc]  # comes without types
         parallelizable: bool = True,
     ) -> None:
         super().__init__(max_threads=max_threads, parallelizable=parallelizable)
-        if system is None:
-            system = build_system(structure_to_topology(atomgroup_to_structure(atoms)))
-        if system.getNumParticles() != atoms.n_atoms:
+        if system is not None and system.getNumParticles() != atoms.n_atoms:
             raise MDGenError(
                 f"the System has {system.getNumParticles()} particles, the selection {atoms.n_atoms} atoms; give the "
                 "System of these atoms, in their order"
             )
         self._indices = atoms.indices.copy()
-        self._minimizer = Minimizer(system, max_iterations, restraint, platform)
+        self._minimizer = (
+            structure_minimizer(
+                atomgroup_to_structure(atoms), max_iterations=max_iterations, restraint=restraint, platform=platform
+            )
+            if system is None
+            else Minimizer(system, max_iterations, restraint, platform)
+        )
 
     def _transform(self, ts: Timestep) -> Timestep:
         ts.positions[self._indices] = self._minimizer.minimized(ts.positions[self._indices])

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import warnings
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
+import numpy as np
 from MDAnalysis.coordinates.base import WriterBase
 from MDAnalysis.coordinates.DCD import DCDWriter
 from MDAnalysis.coordinates.PDB import PDBWriter
+from MDAnalysis.coordinates.timestep import Timestep
 from MDAnalysis.core._get_readers import get_writer_for
+from MDAnalysis.lib.util import NamedStream
 
+from openmm_mdgen.convert.mdanalysis import NO_SEGMENT, structure_to_universe
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.peptide.structure import Structure
 
 
 def frame_writer(
@@ -47,6 +55,7 @@ def frame_writer(
         return writer(str(filename), n_atoms=n_atoms, **({"dt": dt, "istart": istart} | kwargs))
     if issubclass(writer, PDBWriter):
         kwargs.pop("dt", None)
+        kwargs["multiframe"] = True
     return writer(str(filename), n_atoms=n_atoms, **kwargs)
 
 
@@ -64,10 +73,40 @@ def frame_writer_class(filename: str | PathLike[str], format: str | None = None)
     'XTCWriter'
     """
     try:
-        out: type[WriterBase] = get_writer_for(str(filename), format=format, multiframe=True)
-        return out
+        writer: type[WriterBase] = get_writer_for(str(filename), format=format, multiframe=True)
     except (TypeError, ValueError) as error:
         raise MDGenError(
             f"{str(filename)!r} has no extension of a trajectory format that MDAnalysis writes; use .dcd, .xtc, .trr, "
             ".nc, .xyz or .pdb"
         ) from error
+    return PDBFrameWriter if issubclass(writer, PDBWriter) else writer
+
+
+class PDBFrameWriter(PDBWriter):
+    """MDAnalysis' writer, which leaves chain and segment blank where atoms have none, instead of naming them."""
+
+    def _write_timestep(self, ts: Timestep, multiframe: bool = False) -> None:
+        atoms = self.obj.atoms
+        blank = {}
+        if not hasattr(atoms, "chainIDs") or not any(atoms.chainIDs):
+            blank["{chainID:1s}"] = " "
+        if not hasattr(atoms, "segids") or set(atoms.segids) == {NO_SEGMENT}:
+            blank["{segID:<4s}"] = "    "
+        for field, text in blank.items():
+            self.fmt: dict[str, str] = {record: line.replace(field, text) for record, line in self.fmt.items()}
+        super()._write_timestep(ts, multiframe=multiframe)
+
+
+def structure_to_pdb(structure: Structure) -> tuple[Structure, str]:
+    """PDB text of a structure under its own names and numbers, and the structure at the positions that the text holds.
+
+    Frames that start from that structure can be made again from the text.
+    """
+    text = io.StringIO()
+    stream = NamedStream(text, "structure.pdb", reset=False, close=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with PDBFrameWriter(stream, bonds=None, multiframe=False) as writer:
+            writer.write(structure_to_universe(structure).atoms)
+    written = [[float(f"{x:.3f}") for x in row] for row in structure.positions.tolist()]
+    return replace(structure, positions=np.array(written)), text.getvalue()

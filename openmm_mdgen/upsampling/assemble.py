@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from MDAnalysis import AtomGroup
 
+from openmm_mdgen.convert.selection import select_known
+from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.peptide.canonical import canonical_structure
+from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 from openmm_mdgen.tasks.protocols import is_gap_model
 from openmm_mdgen.upsampling.engine import Engine, Group
 from openmm_mdgen.upsampling.gaps import Gaps, LinearGapFiller
 from openmm_mdgen.upsampling.models import load_gap_model, model_identity, molecule_gaps
 from openmm_mdgen.upsampling.molecules import (
-    PROTEIN,
     alike,
     bond_pairs,
     elements,
@@ -72,7 +77,7 @@ def _split(atoms: AtomGroup, takes_any: bool, others: str | None) -> tuple[np.nd
     """Places of the atoms that the model moves and of those that are interpolated by residue."""
     if others not in (None, "interpolate"):
         raise MDGenError(f"others={others!r} is unknown; give 'interpolate' or leave it out")
-    is_protein = np.isin(atoms.indices, atoms.select_atoms(PROTEIN).indices)
+    is_protein = np.isin(atoms.indices, select_known(atoms, "protein").indices)
     if is_protein.all() or (takes_any and not is_protein.any()):
         return np.arange(len(atoms)), np.empty(0, dtype=int)
     rest = np.flatnonzero(~is_protein)
@@ -103,10 +108,23 @@ def _model_groups(
     groups = []
     for place in molecules(atoms[modelled], bonds):
         chain = modelled[place]
-        inside = _within(modelled[bonds], chain)
-        gaps = molecule_gaps(model, atoms[chain], np.searchsorted(chain, inside), spacing, factor)
-        groups.append(Group(chain[None], gaps, inside))
+        order, structure = _in_order(atoms[chain], np.searchsorted(chain, _within(modelled[bonds], chain)), model)
+        gaps = molecule_gaps(model, structure, spacing, factor)
+        chain = chain[order]
+        groups.append(Group(chain[None], gaps, chain[np.array(structure.bonds, dtype=int).reshape(-1, 2)]))
     return groups
+
+
+def _in_order(atoms: AtomGroup, bonds: np.ndarray, model: GapModel | GapFiller) -> tuple[np.ndarray, Structure]:
+    """A molecule's atoms in the order in which they are filled, and their structure with its bonds.
+
+    A network sees a peptide in canonical order, so that its frames do not depend on how a file lists or names atoms.
+    """
+    structure = replace(atomgroup_to_structure(atoms), bonds=tuple(map(tuple, bonds.tolist())))
+    if is_gap_model(model):
+        with suppress(MDGenError):  # told by the model, in its own words
+            return canonical_structure(structure)
+    return np.arange(len(atoms)), structure
 
 
 def _within(bonds: np.ndarray, members: np.ndarray) -> np.ndarray:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeGuard
 
 import numpy as np
-from MDAnalysis import AtomGroup
 
-from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.peptide.naming import atom_to_element
 from openmm_mdgen.peptide.structure import Structure
@@ -18,7 +15,7 @@ from openmm_mdgen.tasks.gap import ChainGapModel, GapFiller, GapModel
 from openmm_mdgen.tasks.protocols import ModelLike, is_gap_filler, is_gap_model, model_info
 from openmm_mdgen.tasks.ranges import check_time
 from openmm_mdgen.upsampling.gaps import Gaps
-from openmm_mdgen.upsampling.molecules import elements, superposition_weights
+from openmm_mdgen.upsampling.molecules import superposition_weights
 from openmm_mdgen.upsampling.named import NamedModel
 from openmm_mdgen.upsampling.residual import Residual
 from openmm_mdgen.upsampling.windows import (
@@ -56,19 +53,15 @@ def model_identity(model: GapModel | GapFiller | None) -> str:
     return f"{kind} {model_info(model).content_hash or 'unhashed'}"
 
 
-def molecule_gaps(
-    model: GapModel | GapFiller, atoms: AtomGroup, bonds: np.ndarray, spacing: float, factor: int
-) -> Gaps:
+def molecule_gaps(model: GapModel | GapFiller, structure: Structure, spacing: float, factor: int) -> Gaps:
     """What fills one chain: a filler as it is, or a model bound to the chain, in windows where the chain is long.
 
     Parameters
     ----------
     model
         See `openmm_mdgen.tasks.gap`.
-    atoms
-        One molecule, at the first key frame.
-    bonds
-        (B, 2) places in `atoms`.
+    structure
+        One molecule with its bonds, at the first key frame.
     spacing
         Of the key frames, ps.
     factor
@@ -79,7 +72,7 @@ def molecule_gaps(
     MDGenError
         If spacing or interval lie outside what the model learned, or the chain is too short for it.
     """
-    symbols = elements(atoms)
+    symbols, bonds = _symbols(structure), np.array(structure.bonds, dtype=int).reshape(-1, 2)
     if not is_gap_model(model):
         assert is_gap_filler(model)
         return _gaps(model, bonds, symbols, factor)
@@ -87,9 +80,6 @@ def molecule_gaps(
     name = f"model {info.name!r}"
     check_time("a spacing of key frames", spacing, info.spacings, name, "choose --model linear or other frames")
     check_time("an interval", spacing / factor, info.intervals, name, "choose another --interval")
-    structure = atomgroup_to_structure(atoms)
-    if not structure.bonds:
-        structure = replace(structure, bonds=tuple(map(tuple, bonds.tolist())))
     longest = len(symbols) if info.lengths is None else info.lengths[1]
     windows = residue_windows(len(amino_acids(structure)), longest)
     if len(windows) == 1:
@@ -115,9 +105,13 @@ def _window(
 ) -> Window:
     atoms, part = window_structure(structure, *residues)
     inside = np.searchsorted(atoms, bonds[np.isin(bonds, atoms).all(1)])
-    symbols = np.array(list(map(atom_to_element, part.names, part.elements)))
-    gaps = _gaps(model.bind_gaps(part, spacing, spacing / factor), inside, symbols, factor)
+    gaps = _gaps(model.bind_gaps(part, spacing, spacing / factor), inside, _symbols(part), factor)
     return Window(atoms, gaps, window_weights(structure, atoms, *residues))
+
+
+def _symbols(structure: Structure) -> np.ndarray:
+    """(N,) elements, read off the names where they are not known."""
+    return np.array(list(map(atom_to_element, structure.names, structure.elements)))
 
 
 def _gaps(filler: GapFiller, bonds: np.ndarray, symbols: np.ndarray, factor: int) -> Gaps:

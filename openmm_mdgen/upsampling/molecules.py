@@ -12,8 +12,6 @@ from scipy.sparse.csgraph import connected_components
 from openmm_mdgen.convert.bonds import bonds_by_distance
 from openmm_mdgen.peptide.naming import atom_to_element
 
-PROTEIN = "protein or resname ACE NME NMA NH2 NHE"
-
 
 def elements(atoms: AtomGroup) -> np.ndarray:
     """(N,) element symbols, read off the names where the topology has none."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from MDAnalysis import AtomGroup, Merge, Universe
 from MDAnalysis.coordinates.base import ProtoReader
 
+from openmm_mdgen.convert.locations import one_location
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 from openmm_mdgen.upsampling.assemble import build_engine
@@ -64,6 +65,8 @@ def upsample(
     >>> fine = openmm_mdgen.upsample(mda.Universe("pep.pdb", "pep.xtc"), interval=0.1)
     >>> len(fine.trajectory)
     """
+    kept = one_location(universe.atoms)
+    universe = universe if len(kept) == len(universe.atoms) else kept
     coarse = universe.universe
     name = _name(coarse)
     if not hasattr(coarse, "trajectory") or coarse.trajectory.n_frames < 2:
