@@ -175,7 +175,8 @@ def _in_order(first: Structure, other: Structure, time: float) -> np.ndarray:
             "same molecule with the same atoms"
         )
     remedy = "give two conformations of one molecule, with the same atoms"
-    return other.positions[match_atoms(first, other, f"the structure at {time:g} ps", remedy)]
+    positions: np.ndarray = other.positions[match_atoms(first, other, f"the structure at {time:g} ps", remedy)]
+    return positions
 
 
 def _atoms(source: Source, structure: Structure) -> Any:

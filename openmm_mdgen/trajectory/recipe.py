@@ -156,7 +156,8 @@ class Recipe:
         if len(found.names) != len(structure.names):
             return found.positions
         remedy = "give starting coordinates of the recipe's own molecule"
-        return found.positions[match_atoms(structure, found, f"start file {str(path)!r}", remedy)]
+        start: np.ndarray = found.positions[match_atoms(structure, found, f"start file {str(path)!r}", remedy)]
+        return start
 
     def with_hashes(self) -> Recipe:
         """The same recipe with its files' hashes noted, so that a later change of a file is an error."""

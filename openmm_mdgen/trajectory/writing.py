@@ -82,7 +82,7 @@ def frame_writer_class(filename: str | PathLike[str], format: str | None = None)
     return PDBFrameWriter if issubclass(writer, PDBWriter) else writer
 
 
-class PDBFrameWriter(PDBWriter):
+class PDBFrameWriter(PDBWriter):  # type: ignore[misc]  # MDAnalysis has no types
     """MDAnalysis' writer, which leaves chain and segment blank where atoms have none, instead of naming them."""
 
     def _write_timestep(self, ts: Timestep, multiframe: bool = False) -> None:
