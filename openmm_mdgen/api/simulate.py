@@ -16,6 +16,7 @@ from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.protocols import ModelInfo, ModelLike
 from openmm_mdgen.trajectory import reader as _reader  # noqa: F401  registers the format
+from openmm_mdgen.trajectory.names import name_universe
 from openmm_mdgen.trajectory.opened import OpenedRecipe, Replica, open_recipe
 from openmm_mdgen.trajectory.recipe import Recipe
 
@@ -117,8 +118,8 @@ def _universe(structure: Source, opened: OpenedRecipe, replica: Replica) -> Univ
     if isinstance(structure, Universe | AtomGroup):
         universe = Merge(one_location(structure.atoms, tell=False))
         universe.load_new(replica.recipe, replica=replica)
-        return universe
-    return Universe(opened.topology.copy(), replica.recipe, replica=replica)
+        return name_universe(universe)
+    return name_universe(Universe(opened.topology.copy(), replica.recipe, replica=replica), structure)
 
 
 def _check_temperature(temperature: float | None, model: ModelInfo) -> None:

@@ -11,6 +11,7 @@ from MDAnalysis.coordinates.memory import MemoryReader
 from openmm_mdgen.convert.locations import one_location
 from openmm_mdgen.convert.mdanalysis import structure_to_mdanalysis
 from openmm_mdgen.peptide.structure import Structure
+from openmm_mdgen.trajectory.names import name_universe
 
 
 class TimedMemoryReader(MemoryReader):  # type: ignore[misc]  # comes without types
@@ -59,4 +60,4 @@ def frames_to_universe(source: Any, frames: np.ndarray, interval: float, first_t
         assert isinstance(source, Structure)
         universe = Universe(structure_to_mdanalysis(source))
     universe.load_new(frames.astype(np.float32), format=TimedMemoryReader, dt=interval, first_time=first_time)
-    return universe
+    return name_universe(universe)

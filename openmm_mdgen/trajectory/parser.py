@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 from MDAnalysis.core.topology import Topology
 from MDAnalysis.topology.base import TopologyReaderBase
 
+from openmm_mdgen.trajectory.names import GeneratedName
 from openmm_mdgen.trajectory.opened import open_recipe
 from openmm_mdgen.trajectory.recipe import Recipe
 from openmm_mdgen.trajectory.recipe_file import read_recipe
 
 
 class MDGenParser(TopologyReaderBase):  # type: ignore[misc]  # comes without types
-    """Topology of a ``.mdgen`` file or a `Recipe`.
+    """Topology of a ``.mdgen`` file, a `Recipe`, or the name of generated frames (see `GeneratedName`).
 
     Where the recipe names a structure file that MDAnalysis reads, its own parser does so and all that it finds is kept;
     else names, numbers, labels, elements and bonds come from the structure.
@@ -27,9 +28,11 @@ class MDGenParser(TopologyReaderBase):  # type: ignore[misc]  # comes without ty
 
     @staticmethod
     def _format_hint(thing: Any) -> bool:
-        return isinstance(thing, Recipe)
+        return isinstance(thing, Recipe | GeneratedName)
 
     def parse(self, **kwargs: Any) -> Topology:
         """Topology over the recipe's atoms."""
-        recipe = self.filename if isinstance(self.filename, Recipe) else read_recipe(self.filename)
-        return open_recipe(recipe).topology
+        source = self.filename.stands_for if isinstance(self.filename, GeneratedName) else self.filename
+        if isinstance(source, Topology):
+            return source.copy()
+        return open_recipe(source if isinstance(source, Recipe) else read_recipe(source)).topology

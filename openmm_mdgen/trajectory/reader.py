@@ -18,6 +18,7 @@ from MDAnalysis.lib.util import store_init_arguments
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.propagator import Propagator
 from openmm_mdgen.tasks.protocols import ModelInfo, ModelLike, Simulator, model_info
+from openmm_mdgen.trajectory.names import GENERATED, GeneratedName, name_universe
 from openmm_mdgen.trajectory.opened import Replica, open_recipe
 from openmm_mdgen.trajectory.parser import MDGenParser
 from openmm_mdgen.trajectory.recipe import Recipe
@@ -81,7 +82,7 @@ class MDGenReader(ReaderBase):  # type: ignore[misc]  # comes without types
 
     @staticmethod
     def _format_hint(thing: Any) -> bool:
-        return isinstance(thing, Recipe)
+        return isinstance(thing, Recipe) or (isinstance(thing, GeneratedName) and isinstance(thing.stands_for, Recipe))
 
     @store_init_arguments  # type: ignore[untyped-decorator]  # comes without types
     def __init__(
@@ -96,8 +97,10 @@ class MDGenReader(ReaderBase):  # type: ignore[misc]  # comes without types
         **kwargs: Any,
     ) -> None:
         super().__init__(filename, convert_units=convert_units, **kwargs)
+        if isinstance(filename, GeneratedName):
+            filename = filename.stands_for
         if isinstance(filename, Recipe):
-            self.filename = None
+            self.filename = GeneratedName(GENERATED, filename)
         if replica is None:
             recipe = filename if isinstance(filename, Recipe) else read_recipe(filename)
             replica = open_recipe(recipe).replicas([recipe.replica], model, device, cache)[0]
@@ -175,7 +178,7 @@ class MDGenReader(ReaderBase):  # type: ignore[misc]  # comes without types
         return frame_writer(filename, n_atoms or self.n_atoms, self.dt, first_time, **kwargs)
 
     def __repr__(self) -> str:
-        name = self.filename or "recipe"
+        name = self.filename
         return f"<{type(self).__name__} {name} with {self.n_frames} frames of {self.n_atoms} atoms>"
 
     def close(self) -> None:
@@ -228,4 +231,6 @@ def recipe_to_universe(
     """
     opened = open_recipe(recipe if isinstance(recipe, Recipe) else read_recipe(recipe))
     made = opened.replicas([opened.recipe.replica], model, device, cache)[0]
-    return Universe(opened.topology, made.recipe if isinstance(recipe, Recipe) else str(recipe), replica=made)
+    if isinstance(recipe, Recipe):
+        return name_universe(Universe(opened.topology, made.recipe, replica=made))
+    return name_universe(Universe(opened.topology, str(recipe), replica=made), str(recipe))

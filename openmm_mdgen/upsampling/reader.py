@@ -17,6 +17,7 @@ from MDAnalysis.lib.mdamath import triclinic_vectors
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.trajectory.writing import frame_writer
 from openmm_mdgen.upsampling.engine import Engine
+from openmm_mdgen.upsampling.source import independent_copy
 
 _KEPT_CHUNKS = 4
 
@@ -67,7 +68,7 @@ class UpsampledReader(ReaderBase):  # type: ignore[misc]  # comes without types
 
     Examples
     --------
-    >>> fine.trajectory = UpsampledReader(coarse.trajectory.copy(), engine, spacing=10.0)
+    >>> fine.trajectory = UpsampledReader(independent_copy(coarse.trajectory), engine, spacing=10.0)
     """
 
     units: ClassVar[Mapping[str, str | None]] = {"time": "ps", "length": "Angstrom"}
@@ -97,7 +98,7 @@ class UpsampledReader(ReaderBase):  # type: ignore[misc]  # comes without types
     def copy(self) -> UpsampledReader:
         """A reader over a copy of the source, at the same frame; it makes its chunks anew."""
         atoms = None if isinstance(self.atoms, slice) else self.atoms
-        new = self.__class__(self.source.copy(), self.engine, self.spacing, atoms, **self._ts_kwargs)
+        new = self.__class__(independent_copy(self.source), self.engine, self.spacing, atoms, **self._ts_kwargs)
         if self.transformations:
             new.add_transformations(*self.transformations)
         new[self.ts.frame]
@@ -139,7 +140,7 @@ class UpsampledReader(ReaderBase):  # type: ignore[misc]  # comes without types
     def _reopen_after_fork(self) -> None:
         """A forked child shares its parent's place in an open file: open it anew."""
         if self._process != os.getpid():
-            self.source = self.source.copy()
+            self.source = independent_copy(self.source)
             self._process = os.getpid()
 
     def _chunk(self, gap: int) -> Chunk:

@@ -9,20 +9,23 @@ from MDAnalysis import AtomGroup, Merge, Universe
 from MDAnalysis.coordinates.base import ProtoReader
 
 from openmm_mdgen.convert.locations import one_location
+from openmm_mdgen.convert.times import Time, checked_time
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
+from openmm_mdgen.trajectory.names import name_universe
 from openmm_mdgen.upsampling.assemble import build_engine
 from openmm_mdgen.upsampling.reader import UpsampledReader, even_spacing
+from openmm_mdgen.upsampling.source import independent_copy
 from openmm_mdgen.upsampling.spacing import checked_spacing, upsampling_factor
 
 
 def upsample(
     universe: Universe | AtomGroup,
-    interval: float = 0.1,
+    interval: Time = 0.1,
     model: str | Path | GapModel | GapFiller = "peptide",
     seed: int = 0,
     *,
-    dt: float | None = None,
+    dt: Time | None = None,
     others: str | None = None,
 ) -> Universe:
     """Make a trajectory finer, lazily: its own frames as they are, a model's frames between them.
@@ -32,14 +35,15 @@ def upsample(
     universe
         A Universe with a trajectory, or some of its atoms: the result then has these only.
     interval
-        Time between the frames of the result in ps; divides the time between the frames of the trajectory.
+        Time between the frames of the result, a number in ps, a text such as ``"100fs"``, or a quantity; it divides the
+        time between the frames of the trajectory.
     model
         A model's name or file; ``"linear"`` for rotation, translation and straight lines without a network; or an
         object as described in `openmm_mdgen.tasks.gap`.
     seed
         Of the model's noise; the same seed gives the same frames.
     dt
-        Time between the frames of the trajectory in ps, where it does not say or says it wrong.
+        Time between the frames of the trajectory, likewise, where it does not say or says it wrong.
     others
         ``"interpolate"`` to move atoms that are not protein rigidly, residue by residue, between their places; by
         default they are refused.
@@ -47,7 +51,8 @@ def upsample(
     Returns
     -------
     MDAnalysis.Universe
-        Independent of the one that was given; frame ``M * i`` is frame ``i`` of the original, exactly.
+        Independent of the one that was given; frame ``M * i`` is frame ``i`` of the original, exactly, after whatever
+        transformations it has.
 
     Raises
     ------
@@ -67,11 +72,13 @@ def upsample(
     """
     kept = one_location(universe.atoms)
     universe = universe if len(kept) == len(universe.atoms) else kept
+    interval = checked_time(interval, "interval", "0.1")
+    dt = None if dt is None else checked_time(dt, "dt", "10")
     coarse = universe.universe
     name = _name(coarse)
     if not hasattr(coarse, "trajectory") or coarse.trajectory.n_frames < 2:
         raise MDGenError(f"{name} has fewer than 2 frames, at least 2 are needed to fill the gap between them")
-    source = coarse.trajectory.copy()
+    source = independent_copy(coarse.trajectory)
     spacing = checked_spacing(_stored_spacing(source), dt, name)
     if dt is None:
         spacing = even_spacing(source, spacing)
@@ -92,13 +99,18 @@ def _finer(
     others: str | None,
 ) -> Universe:
     is_whole = isinstance(universe, Universe)
-    fine = universe.copy() if is_whole else Merge(universe)
     indices = None if is_whole else universe.indices
     first = source[0]
+    fine = _without_frames(universe) if is_whole else Merge(universe)
     fine.load_new(first.positions[slice(None) if is_whole else indices], dimensions=first.dimensions)
     engine = build_engine(fine.atoms, spacing, factor, model=model, seed=seed, others=others)
     fine.trajectory = UpsampledReader(source, engine, spacing, indices)
-    return fine
+    return name_universe(fine, universe.universe.filename)
+
+
+def _without_frames(universe: Universe) -> Universe:
+    """The same atoms, without a trajectory: copying one reads a frame, by which transformations may move atoms."""
+    return Universe(universe._topology.copy(), to_guess=(), context=universe._context.copy())
 
 
 def _name(universe: Universe) -> str:
