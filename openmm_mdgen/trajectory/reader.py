@@ -178,7 +178,7 @@ class MDGenReader(ReaderBase):  # type: ignore[misc]  # comes without types
         return frame_writer(filename, n_atoms or self.n_atoms, self.dt, first_time, **kwargs)
 
     def __repr__(self) -> str:
-        name = self.filename
+        name = "recipe" if isinstance(self.filename, GeneratedName) else self.filename
         return f"<{type(self).__name__} {name} with {self.n_frames} frames of {self.n_atoms} atoms>"
 
     def close(self) -> None:
