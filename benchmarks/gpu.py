@@ -156,6 +156,7 @@ def told(n: int, n_frames: int, device: torch.device | str = "cpu") -> Condition
         given=given,
         values=torch.randn(1, n_frames, N_RESIDUES, N_CHANNELS, generator=generator).expand(n, -1, -1, -1),
         interval=torch.full((n,), 10.0),
+        temperature=torch.full((n,), 350.0),
     ).to(device)
 
 
@@ -342,6 +343,7 @@ def gaps(task: Upsample, n: int, n_between: int) -> tuple[Conditioning, GapColou
         given=torch.ones(place.shape[:3], dtype=torch.bool),
         values=place,
         interval=torch.full((n,), INTERVAL),
+        temperature=torch.full((n,), 350.0),
     )
     bands = chain_colour(task.spectra, task.spectra.nearest(SPACING, INTERVAL), sequence, exists, INTERVAL)
     return conditioning, GapColour.of(bands, n_between, SPACING)
@@ -390,8 +392,8 @@ def training(bench: Bench, task: PeptideModel) -> None:
 def _training_step(network: nn.Module, batch: Batch, bf16: bool) -> Callable[[], None]:
     loss = TrainingLoss(network, Windows.channel_weight)
     optimizers = build_optimizers(network, 2e-3, 1e-3)
-    generator = torch.Generator().manual_seed(0)
     device = batch.tokens.device.type
+    generator = torch.Generator(device).manual_seed(0)
 
     def step() -> None:
         with torch.autocast(device, torch.bfloat16, enabled=bf16):

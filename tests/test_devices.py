@@ -40,8 +40,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*autocast.*", "ignore:.*not ava
 @pytest.fixture(autouse=True)
 def forget_precision(monkeypatch):
     """Whether bf16 is fast is remembered by device; fake devices leave no memory behind."""
-    for module in ("network.velocity", "published.network"):  # which look for padding, before the first layer
-        monkeypatch.setattr(f"openmm_mdgen.{module}.bool", lambda x: True, raising=False)
+    # which looks for padding once, before the solver begins
+    monkeypatch.setattr("openmm_mdgen.published.network.bool", lambda x: True, raising=False)
     model.has_fast_bf16.cache_clear()
     yield
     model.has_fast_bf16.cache_clear()
@@ -117,21 +117,21 @@ def test_transfers_of_a_block(fakes):
 
 
 def test_paths(fakes):
-    bound = Interpolate.of(simulate_task(), window=12).bind(structure("QGRE"))
+    bound = Interpolate.of(simulate_task(), window=12).bind_paths(structure("QGRE"))
     positions = structure("QGRE").positions
     assert bound.sample({0: positions, 20: positions}, 21, [1, 2]).shape == (2, 21, *positions.shape)
     assert len(fakes.windows) > 1  # coarse, then filled
 
 
 def test_from_nothing(fakes):
-    bound = Unconditional.of(simulate_task(), window=8).bind(structure("ACE-A-NME"))
+    bound = Unconditional.of(simulate_task(), window=8).bind_sequence(structure("ACE-A-NME"))
     assert bound.sample(16, [1]).shape[1] == 16
     assert len(fakes.windows) == 3
 
 
 @pytest.mark.parametrize("residues", [(1,), (0,), (1, 2)])
 def test_inpainting(fakes, residues):
-    bound = Inpaint.of(inpaint_task(), window=8).bind(structure("QGRE"), residues)
+    bound = Inpaint.of(inpaint_task(), window=8).bind_residues(structure("QGRE"), residues)
     assert bound.sample(moving("QGRE"), [1, 2]).shape == (2, *moving("QGRE").shape)
 
 

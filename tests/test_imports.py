@@ -27,10 +27,11 @@ MAY_IMPORT = {
     "train": "weights tasks network published flow tokens convert peptide geometry files errors",
     "upsampling": "trajectory weights tasks convert peptide geometry files errors",
     "correction": "trajectory evaluation forcefield convert peptide geometry files errors",
+    "show": "trajectory evaluation convert peptide geometry files errors",
     "api": "upsampling trajectory weights tasks forcefield convert evaluation peptide geometry errors",
     "many": "api correction evaluation trajectory weights tasks forcefield convert peptide geometry files errors",
-    "cli": "many api correction upsampling train integrator trajectory evaluation weights tasks network published flow "
-    "tokens forcefield convert peptide geometry files errors",
+    "cli": "show many api correction upsampling train integrator trajectory evaluation weights tasks network published "
+    "flow tokens forcefield convert peptide geometry files errors",
     "__init__": "many api correction upsampling integrator trajectory evaluation weights forcefield errors",
     "__main__": "cli",
 }

@@ -23,9 +23,12 @@ _COMMANDS = {
     "evaluate": "evaluate",
     "correct": "correct",
     "train": "train",
+    "show": "show",
+    "demo": "demo",
     "models": "models",
     "freeze": "freeze",
     "import": "import_",
+    "doctor": "doctor",
 }
 
 

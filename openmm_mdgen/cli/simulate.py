@@ -10,6 +10,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
+from openmm_mdgen.cli import show
 from openmm_mdgen.cli.many import SimulateOneOrMany
 from openmm_mdgen.cli.messages import one_line_warnings
 from openmm_mdgen.cli.output import TrajectoryFiles, check_output, output_names
@@ -59,7 +60,7 @@ class Options:
     "--output",
     type=click.Path(path_type=Path),
     help="Trajectory in any format that MDAnalysis writes, or .mdgen for a recipe; several get _00, _01, ... "
-    "Default: NAME_generated.xtc, with a picture beside it.",
+    "Default: NAME_generated.xtc, with a picture and a page beside it.",
 )
 @click.option(
     "--model", default="peptide", show_default=True, help="A name of `openmm-mdgen models`, or a weights file."
@@ -156,6 +157,7 @@ def _write_frames(start: Start, options: Options, output: Path, paths: list[Path
         picture.draw(drawing, f"{start.name}, {options.n_replicas} x {time_to_text(options.length)}, generated")
         energy = picture.median_energy()
         click.echo(f"picture: {drawing}" + ("" if energy is None else f" (median energy {energy:.0f} kJ/mol)"))
+        show.write(show.find_atoms(paths[0], topology or start.path, None), output.with_suffix(".html"), paths[0].name)
 
 
 def _write_recipes(start: Start, options: Options, output: Path, paths: list[Path]) -> None:
