@@ -9,8 +9,8 @@ from MDAnalysis import AtomGroup
 from MDAnalysis.lib.qcprot import CalcRMSDRotationalMatrix
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.evaluation.topology import is_hydrogen
-from openmm_mdgen.evaluation.torsions import Torsion, backbone_pairs, canonical_atom, torsion_angles, torsions_of
+from openmm_mdgen.evaluation.torsions import Torsion, backbone_pairs, torsion_angles, torsions_of
+from openmm_mdgen.peptide.naming import atom_to_element
 
 MOST_FRAMES, MOST_ATOMS, MOST_POSITIONS = 2000, 20_000, 1_000_000
 _BOND = 2.2  # Å: atoms of a torsion that are further apart belong to two chains
@@ -91,7 +91,10 @@ def scene_of(atoms: AtomGroup) -> Scene:
         frames[k], times[k] = atoms.positions, step.time
         if not np.isfinite(frames[k]).all():
             raise MDGenError(f"frame {frame} has positions that are not numbers; remove it or make it again")
-    elements = tuple(_element(atom) for atom in atoms)
+    known = atoms.elements if hasattr(atoms, "elements") else [""] * len(atoms)
+    elements = tuple(
+        atom_to_element(str(name), str(element)).capitalize() for name, element in zip(atoms.names, known, strict=True)
+    )
     heavy = np.array([e != "H" for e in elements])
     laid = laid_on_first(frames, heavy if heavy.sum() >= 3 else np.ones(len(atoms), bool))
     order = {residue.ix: k for k, residue in enumerate(atoms.residues)}
@@ -122,21 +125,10 @@ def laid_on_first(frames: np.ndarray, which: np.ndarray) -> np.ndarray:
     return out
 
 
-def _element(atom: object) -> str:
-    """Its symbol, from the topology or from the name."""
-    given = str(getattr(atom, "element", "") or "")
-    if given:
-        return given.capitalize()
-    return "H" if is_hydrogen(atom) else atom.name.lstrip("0123456789")[:1].upper()  # type: ignore[attr-defined]
-
-
 def _residues(atoms: AtomGroup, resindices: np.ndarray, frames: np.ndarray) -> tuple[Residue, ...]:
     """Backbone torsions of every residue that has both, degrees."""
     sequence = tuple(str(name) for name in atoms.residues.resnames)
-    index = {
-        (int(r), canonical_atom(sequence[r], str(name))): k
-        for k, (r, name) in enumerate(zip(resindices, atoms.names, strict=True))
-    }
+    index = {(int(r), str(name)): k for k, (r, name) in enumerate(zip(resindices, atoms.names, strict=True))}
     torsions = [t for t in torsions_of(index, sequence) if t.backbone and _is_bonded(t, frames[0])]
     angles = np.rad2deg(torsion_angles(frames, torsions))
     return tuple(
