@@ -538,3 +538,12 @@ def test_lightning_absent(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "lightning", None)
     with pytest.raises(MDGenError, match=r"pip install 'openmm-mdgen\[train\]'"):
         run(tmp_path)
+
+
+@pytest.mark.parametrize("windows", [WindowConfig(residues=0.2), WindowConfig(), GapConfig()])
+def test_a_task_says_what_it_needs_of_the_network(windows):
+    shape = windows.shape(VelocityConfig(inpaints=False))
+    assert shape.inpaints == (windows.task == "simulate" and windows.residues > 0)
+    assert (shape.channels == VelocityConfig().channels) == (windows.task == "simulate")
+    assert windows.shape(shape) == shape
+    assert windows.about()["n_tokens"] == windows.n_tokens

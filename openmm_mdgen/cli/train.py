@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -109,45 +109,47 @@ def command(
     """
     import torch
 
+    from openmm_mdgen.network.velocity import VelocityConfig
+    from openmm_mdgen.train.gaps import GapConfig
+    from openmm_mdgen.train.identity_run import train_design
+    from openmm_mdgen.train.run import TrainConfig, train
+    from openmm_mdgen.train.windows import TrainingTask, WindowConfig
+
     if threads:
         torch.set_num_threads(threads)
-    if task == "design":
-        from openmm_mdgen.train.identity_run import train_design
 
+    def by_flow(windows: TrainingTask) -> Path:
+        shape = VelocityConfig(width=width, depth=depth, heads=heads, patch=patch, inpaints=False)
+        config = TrainConfig(
+            network=windows.shape(shape),
+            windows=windows,
+            n_steps=steps,
+            every=every,
+            muon_rate=muon_rate,
+            adamw_rate=adamw_rate,
+            decay=decay,
+            ema=ema,
+            forget=windows.forget if forget is None else forget,
+            seed=seed,
+            precision=precision,
+            accelerator=accelerator,
+            devices=devices,
+            n_nodes=nodes,
+            temperature=temperature,
+            minutes=minutes,
+            workers=workers,
+            name=name,
+        )
+        return train(data, validation, out, config, init=init, stride=stride)
+
+    def by_table() -> Path:
         if init:
             raise MDGenError("--init names a model to start from, but design is fitted anew; leave it out")
-        weights = train_design(data, validation, out, name=name, temperature=temperature, stride=stride, seed=seed)
-        click.echo(f"weights: {weights}")
-        return
-    from openmm_mdgen.network.velocity import VelocityConfig
-    from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, N_TOLD
-    from openmm_mdgen.train.gaps import GapConfig
-    from openmm_mdgen.train.run import TrainConfig, train
-    from openmm_mdgen.train.windows import WindowConfig
+        return train_design(data, validation, out, name=name, temperature=temperature, stride=stride, seed=seed)
 
-    network = VelocityConfig(width=width, depth=depth, heads=heads, patch=patch, inpaints=inpaint > 0)
-    windows: WindowConfig | GapConfig = WindowConfig(n_frames=frames, n_tokens=tokens, residues=inpaint)
-    if task == "upsample":
-        network = replace(network, channels=N_GAP_CHANNELS, given_channels=N_TOLD, inpaints=False)
-        windows = GapConfig(n_tokens=tokens)
-    config = TrainConfig(
-        network=network,
-        windows=windows,
-        n_steps=steps,
-        every=every,
-        muon_rate=muon_rate,
-        adamw_rate=adamw_rate,
-        decay=decay,
-        ema=ema,
-        forget=(0.3 if task == "upsample" else 0.0) if forget is None else forget,
-        seed=seed,
-        precision=precision,
-        accelerator=accelerator,
-        devices=devices,
-        n_nodes=nodes,
-        temperature=temperature,
-        minutes=minutes,
-        workers=workers,
-        name=name,
-    )
-    click.echo(f"weights: {train(data, validation, out, config, init=init, stride=stride)}")
+    runs: dict[str, Callable[[], Path]] = {
+        "simulate": lambda: by_flow(WindowConfig(n_frames=frames, n_tokens=tokens, residues=inpaint)),
+        "upsample": lambda: by_flow(GapConfig(n_tokens=tokens)),
+        "design": by_table,
+    }
+    click.echo(f"weights: {runs[task]()}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache as remember
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ from torch import Tensor
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS
 from openmm_mdgen.geometry.sidechains import TYPES
-from openmm_mdgen.tokens.gaps import motion_beside, told_of_gap, way_across
+from openmm_mdgen.network.velocity import VelocityConfig
+from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, N_TOLD, motion_beside, told_of_gap, way_across
 from openmm_mdgen.tokens.noise_colour import BandColour, GapColour, GapSpectra, SpectraSums, chain_colour, stack_colours
 from openmm_mdgen.tokens.tokens import Conditioning, sequence_to_indices
 from openmm_mdgen.train.cache import Cache, Segment
@@ -23,7 +25,7 @@ from openmm_mdgen.train.windows import Batch, Coverage, span
 
 @dataclass(frozen=True)
 class GapConfig:
-    """Which gaps are trained.
+    """Training for upsampling: which gaps are drawn. A training task, see `windows.TrainingTask`.
 
     Attributes
     ----------
@@ -48,6 +50,25 @@ class GapConfig:
     longest: int = 500
     n_tokens: int = 16384
     reversed: float = 0.5
+
+    task: ClassVar[str] = "upsample"
+    forget: ClassVar[float] = 0.3
+
+    def shape(self, network: VelocityConfig) -> VelocityConfig:
+        """The network with the channels of gaps; it does not inpaint."""
+        return replace(network, channels=N_GAP_CHANNELS, given_channels=N_TOLD, inpaints=False)
+
+    def tables(self, cache: Cache) -> dict[str, Tensor]:
+        """Spectra of the motion inside gaps, measured once and kept with the weights."""
+        return asdict(measure_gap_spectra(cache, self))
+
+    def windows(self, cache: Cache, tables: dict[str, Tensor]) -> Gaps:
+        """What draws the batches."""
+        return Gaps(cache, GapSpectra(**tables), self)
+
+    def about(self) -> dict[str, Any]:
+        """The settings, as the weights say them."""
+        return asdict(self)
 
 
 class Gaps:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import csv
-import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.tasks.model import has_fast_bf16
-from openmm_mdgen.tokens.noise_colour import GapSpectra
-from openmm_mdgen.tokens.tokens import Normalization
 from openmm_mdgen.train.cache import Cache, open_cache
 from openmm_mdgen.train.flow import (
     TrainingLoss,
@@ -29,8 +28,7 @@ from openmm_mdgen.train.flow import (
     set_rate,
     update_average,
 )
-from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_spectra
-from openmm_mdgen.train.windows import Batch, Coverage, WindowConfig, Windows, measure_normalization, span
+from openmm_mdgen.train.windows import Batch, Coverage, Drawn, TrainingTask, WindowConfig, span
 from openmm_mdgen.weights.checkpoint import FORMAT, Weights, load_weights, save_weights
 from openmm_mdgen.weights.tensor_file import check_free
 
@@ -68,7 +66,7 @@ class TrainConfig:
     """
 
     network: VelocityConfig = field(default_factory=VelocityConfig)
-    windows: WindowConfig | GapConfig = field(default_factory=WindowConfig)
+    windows: TrainingTask = field(default_factory=WindowConfig)
     n_steps: int = 10_000
     minutes: float | None = None
     every: int = 250
@@ -128,23 +126,23 @@ def train(
     start = load_weights(init) if init else None
     if start is not None:
         _check_task(start, config)
-        shape = replace(start.config, inpaints=_inpaints(start, config), tempered=_tempered(start, cache))
+        shape = replace(config.windows.shape(start.config), tempered=_tempered(start, cache))
         start = with_temperature(start) if shape.tempered and not start.config.tempered else start
         config = replace(config, network=shape)
     else:
         config = replace(config, network=replace(config.network, tempered=_tempered(None, cache)))
-    tables = start.tables if start is not None else _measure(cache, config)
+    tables = start.tables if start is not None else config.windows.tables(cache)
     fabric.seed_everything(config.seed, verbose=False)
     network = VelocityNetwork(config.network)
     if start is not None:
         network.load_state_dict(network.state_dict() | start.state)
     average = copy.deepcopy(network).requires_grad_(False)
     optimizers = build_optimizers(network, config.muon_rate, config.adamw_rate)
-    windows = _windows(cache, tables, config)
+    windows = config.windows.windows(cache, tables)
     loss, *optimizers = fabric.setup(TrainingLoss(network, windows.channel_weight, config.forget), *optimizers)
     run = _Run(fabric, config, network, loss, average.to(fabric.device), optimizers, tables, out, start)
     run.resume()
-    run.fit(windows, _windows(held_out, tables, config))
+    run.fit(windows, config.windows.windows(held_out, tables))
     return out / "model.safetensors"
 
 
@@ -177,19 +175,10 @@ def _is_distributed(config: TrainConfig) -> bool:
     return config.devices == "auto" and config.accelerator in ("auto", "gpu", "cuda") and torch.cuda.device_count() > 1
 
 
-def _task(config: TrainConfig) -> str:
-    return "upsample" if isinstance(config.windows, GapConfig) else "simulate"
-
-
 def _check_task(start: Weights, config: TrainConfig) -> None:
-    if start.task != _task(config):
-        raise MDGenError(f"--init names a model for {start.task!r}, not {_task(config)!r}; choose --task {start.task}")
-
-
-def _inpaints(start: Weights, config: TrainConfig) -> bool:
-    """Whether the network has, or is to learn, what inpainting needs."""
-    wanted = isinstance(config.windows, WindowConfig) and config.windows.residues > 0
-    return start.config.inpaints or wanted
+    task = config.windows.task
+    if start.task != task:
+        raise MDGenError(f"--init names a model for {start.task!r}, not {task!r}; choose --task {start.task}")
 
 
 def _tempered(start: Weights | None, cache: Cache) -> bool:
@@ -205,18 +194,6 @@ def with_temperature(start: Weights) -> Weights:
     first = start.state["condition.0.weight"]
     state = start.state | {"condition.0.weight": torch.cat((first, first.new_zeros(len(first), 64)), 1)}
     return replace(start, config=replace(start.config, tempered=True), state=state)
-
-
-def _measure(cache: Cache, config: TrainConfig) -> dict[str, Tensor]:
-    if isinstance(config.windows, GapConfig):
-        return asdict(measure_gap_spectra(cache, config.windows))
-    return asdict(measure_normalization(cache))
-
-
-def _windows(cache: Cache, tables: dict[str, Tensor], config: TrainConfig) -> Windows | Gaps:
-    if isinstance(config.windows, GapConfig):
-        return Gaps(cache, GapSpectra(**tables), config.windows)
-    return Windows(cache, Normalization(**tables), config.windows)
 
 
 def _caches(
@@ -273,7 +250,7 @@ class _Run:
         named = {f"optimizer_{k}": o for k, o in enumerate(self.optimizers)}
         return {"network": self.network, "step": self.step, "seconds": self.seconds, "losses": self.losses, **named}
 
-    def fit(self, windows: Windows | Gaps, held_out: Windows | Gaps) -> None:
+    def fit(self, windows: Drawn, held_out: Drawn) -> None:
         """Steps until the end, with a checkpoint, a validation and an export every ``every`` steps."""
         from tqdm import tqdm
 
@@ -344,19 +321,19 @@ class _Run:
         return total / len(batches)
 
     def _save(self, coverage: Coverage) -> None:
-        temporary = self.out / "last.ckpt.tmp"
-        self.fabric.save(temporary, {**self._state(), "average": self.average.state_dict()})
-        if not self.fabric.is_global_zero:
-            return
-        self._export(coverage)
-        os.replace(temporary, self.out / "last.ckpt")  # last, so that a run which is over has all its files
+        """Write the checkpoint under its name last, so that a run which is over has all its files."""
+        path, is_first = self.out / "last.ckpt", self.fabric.is_global_zero
+        with replacing(path) if is_first else nullcontext(path) as unfinished:  # the first process alone writes
+            self.fabric.save(unfinished, {**self._state(), "average": self.average.state_dict()})
+            if is_first:
+                self._export(coverage)
 
     def _about(self) -> dict[str, Any]:
         """What the weights say of the run."""
         start = self.start
         init = {} if start is None else {"init": {"name": start.name, "content_hash": start.content_hash}}
         hours = round(self.seconds / 3600, 3)
-        return {"steps": self.step, "hours": hours, "windows": asdict(self.config.windows)} | init
+        return {"steps": self.step, "hours": hours, "windows": self.config.windows.about()} | init
 
     def _export(self, coverage: Coverage) -> None:
         """The weights, and the losses as a table and a picture."""
@@ -364,7 +341,7 @@ class _Run:
             config=self.config.network,
             state=self.average.state_dict(),
             tables=self.tables,
-            task=_task(self.config),
+            task=self.config.windows.task,
             name=self.config.name,
             temperature=default_temperature(coverage.temperatures),
             **asdict(coverage if self.start is None else united(coverage, self.start)),
@@ -394,7 +371,7 @@ def default_temperature(temperatures: tuple[float, float]) -> float:
     return min(max(350.0, low), high)
 
 
-def draw_ahead(windows: Windows | Gaps, numbers: Iterator[int], seed: int, workers: int) -> Iterator[Batch]:
+def draw_ahead(windows: Drawn, numbers: Iterator[int], seed: int, workers: int) -> Iterator[Batch]:
     """Batches by number, drawn by ``workers`` other processes ahead of their use, or here for none."""
     if workers < 1:
         return (windows.draw(seed, number) for number in numbers)
@@ -411,7 +388,7 @@ def draw_ahead(windows: Windows | Gaps, numbers: Iterator[int], seed: int, worke
 class _Draws:
     """Batches by number, as a loader wants them."""
 
-    def __init__(self, windows: Windows | Gaps, seed: int) -> None:
+    def __init__(self, windows: Drawn, seed: int) -> None:
         self.windows, self.seed = windows, seed
 
     def __getitem__(self, number: int) -> Batch:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.network.velocity import VelocityConfig
 from openmm_mdgen.tokens.noise_colour import GapColour
 from openmm_mdgen.tokens.spans import released_channels, spans
 from openmm_mdgen.tokens.tokens import (
@@ -33,7 +34,9 @@ _Number = TypeVar("_Number", int, float)
 
 @dataclass(frozen=True)
 class WindowConfig:
-    """What the windows of a training run look like.
+    """Training for simulation, interpolation and inpainting: what the windows of a run look like.
+
+    A training task, see `TrainingTask`.
 
     Attributes
     ----------
@@ -72,6 +75,64 @@ class WindowConfig:
     perturbed: float = 0.3
     perturbation: float = 0.5
     reversed: float = 0.5
+
+    task: ClassVar[str] = "simulate"
+    forget: ClassVar[float] = 0.0
+
+    def shape(self, network: VelocityConfig) -> VelocityConfig:
+        """The network with what these windows need; one that can inpaint goes on being able to."""
+        return replace(network, inpaints=network.inpaints or self.residues > 0)
+
+    def tables(self, cache: Cache) -> dict[str, Tensor]:
+        """Means and deviations of the channels, measured once and kept with the weights."""
+        return asdict(measure_normalization(cache))
+
+    def windows(self, cache: Cache, tables: dict[str, Tensor]) -> Windows:
+        """What draws the batches."""
+        return Windows(cache, Normalization(**tables), self)
+
+    def about(self) -> dict[str, Any]:
+        """The settings, as the weights say them."""
+        return asdict(self)
+
+
+class TrainingTask(Protocol):
+    """What a network is trained for: what its batches are, and what is measured of the data before."""
+
+    task: ClassVar[str]
+    """As the weights say it."""
+    forget: ClassVar[float]
+    """Share of residues that are not told their neighbours, unless the run says otherwise."""
+
+    def shape(self, network: VelocityConfig) -> VelocityConfig:
+        """The network with what the task needs."""
+        ...
+
+    def tables(self, cache: Cache) -> dict[str, Tensor]:
+        """What is measured of the data once, and kept with the weights."""
+        ...
+
+    def windows(self, cache: Cache, tables: dict[str, Tensor]) -> Drawn:
+        """What draws the batches."""
+        ...
+
+    def about(self) -> dict[str, Any]:
+        """The settings, as the weights say them."""
+        ...
+
+
+class Drawn(Protocol):
+    """Batches by number: batch k is a pure function of (seed, k)."""
+
+    channel_weight: Tensor
+
+    def coverage(self) -> Coverage:
+        """What the data have of what is wanted."""
+        ...
+
+    def draw(self, seed: int, step: int) -> Batch:
+        """Batch number ``step`` of the run with this seed."""
+        ...
 
 
 @dataclass(frozen=True)
