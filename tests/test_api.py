@@ -7,7 +7,7 @@ from openmm_mdgen.api.simulate import simulate
 from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.trajectory.recipe_file import write_recipe
-from tests.toys import BindableTask, TorchWalk
+from tests.helpers.toys import BindableTask, TorchWalk
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from openmm_mdgen.tasks.chain import Link, chain_blocks, check_frames, make_bloc
 from openmm_mdgen.tasks.propagator import block_seed
 from openmm_mdgen.trajectory.blocks import Blocks, Peers
 from openmm_mdgen.trajectory.streaming import stream_frames
-from tests.toys import TorchWalk
+from tests.helpers.toys import TorchWalk
 
 START = np.arange(15.0).reshape(5, 3)
 

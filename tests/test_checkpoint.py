@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tiny import DATA, structure
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.simulate import Simulate
@@ -24,6 +23,7 @@ from openmm_mdgen.weights.checkpoint import (
     read_weights,
     save_weights,
 )
+from tests.helpers.tiny import DATA, structure
 
 TINY, UPSAMPLE = DATA / "tiny.safetensors", DATA / "tiny-upsample.safetensors"
 

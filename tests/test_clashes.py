@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tiny import internal, positions, structure
 
 from openmm_mdgen.geometry.internal import CHI1, PHI, InternalCoordinates
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks.clashes import APOLAR, BENDS, HEAVY, POLAR, ClashRepair, far_pairs, radii
+from tests.helpers.tiny import internal, positions, structure
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from distributed import Client, LocalCluster
-from tiny import DATA
 
 from openmm_mdgen.cli import main
 from openmm_mdgen.cli import many as cli_many
 from openmm_mdgen.many.engine import Outcome, Progress
+from tests.helpers.tiny import DATA
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 TINY = str(DATA / "tiny.safetensors")

@@ -10,7 +10,6 @@ import MDAnalysis
 import numpy as np
 import pytest
 from openmm import app
-from toys import TorchWalk
 
 from openmm_mdgen.cli import main
 from openmm_mdgen.cli.output import TrajectoryFiles, output_names
@@ -19,6 +18,7 @@ from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.frames import dihedral
 from openmm_mdgen.peptide.peptide import Peptide
+from tests.helpers.toys import TorchWalk
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import MDAnalysis as mda
 import numpy as np
 import pytest
-from tiny import DATA, identities, moving_universe
 
 from openmm_mdgen.cli import main
 from openmm_mdgen.weights.identities import save_identities
+from tests.helpers.tiny import DATA, identities, moving_universe
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 MODEL = str(DATA / "tiny-inpaint.safetensors")

@@ -6,11 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import internal, moving, positions
 
 from openmm_mdgen.geometry.closure import C_N, CLOSED, SPREAD, _slopes, _variables, build_run, close_run
 from openmm_mdgen.geometry.internal import ANGLES, CHI1, INTERNAL, PHI, PSI, TORSIONS
 from openmm_mdgen.geometry.superpose import superposition
+from tests.helpers.tiny import internal, moving, positions
 
 
 def values(name: str = "ITVLHC", n_frames: int = 6, seed: int = 0) -> torch.Tensor:

@@ -2,7 +2,6 @@ import struct
 
 import numpy as np
 import pytest
-from dcd_files import STEP_PS, read_with_mdanalysis, walk, write_dcd
 from MDAnalysis import Universe
 from MDAnalysis.lib.mdamath import triclinic_box
 from MDAnalysisTests import datafiles
@@ -10,6 +9,7 @@ from MDAnalysisTests import datafiles
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.upsampling.dcd import DCD, positions_to_records, record_cells, record_positions
 from openmm_mdgen.upsampling.dcd_cells import cells_to_boxes
+from tests.helpers.dcd_files import STEP_PS, read_with_mdanalysis, walk, write_dcd
 
 REAL = {
     "CHARMM": datafiles.DCD,

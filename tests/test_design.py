@@ -6,7 +6,16 @@ import itertools
 import MDAnalysis as mda
 import numpy as np
 import pytest
-from tiny import (
+
+import openmm_mdgen
+from openmm_mdgen.convert.structures import atomgroup_to_structure, load_structure, topology_to_structure
+from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.forcefield.build import build_peptide
+from openmm_mdgen.peptide.peptide import Peptide
+from openmm_mdgen.tasks import model
+from openmm_mdgen.tasks.design import LETTERS, Design
+from openmm_mdgen.trajectory.memory import frames_to_universe
+from tests.helpers.tiny import (
     DATA,
     c_n_lengths,
     identities,
@@ -18,15 +27,6 @@ from tiny import (
     simulate_task,
     structure,
 )
-
-import openmm_mdgen
-from openmm_mdgen.convert.structures import atomgroup_to_structure, load_structure, topology_to_structure
-from openmm_mdgen.errors import MDGenError, MDGenWarning
-from openmm_mdgen.forcefield.build import build_peptide
-from openmm_mdgen.peptide.peptide import Peptide
-from openmm_mdgen.tasks import model
-from openmm_mdgen.tasks.design import LETTERS, Design
-from openmm_mdgen.trajectory.memory import frames_to_universe
 
 design = functools.partial(openmm_mdgen.design, model=inpaint_task(), identities=identities())
 FREQUENCIES = identities().frequencies.numpy()

@@ -8,9 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fake_device import DeviceError, empty, fake, fake_device, on_device
-from published_toys import make_network
-from tiny import inpaint_task, moving, simulate_task, structure, upsample_task
 from torch import Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException
 
@@ -32,6 +29,9 @@ from openmm_mdgen.train.flow import TrainingLoss, build_optimizers, update_avera
 from openmm_mdgen.train.gaps import Gaps
 from openmm_mdgen.train.run import to_device
 from openmm_mdgen.train.windows import Batch, Windows
+from tests.helpers.fake_device import DeviceError, empty, fake, fake_device, on_device
+from tests.helpers.published_toys import make_network
+from tests.helpers.tiny import inpaint_task, moving, simulate_task, structure, upsample_task
 
 DEVICES = ("cuda:0", "mps:0")
 pytestmark = pytest.mark.filterwarnings("ignore:.*autocast.*", "ignore:.*not available.*:UserWarning")

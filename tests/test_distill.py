@@ -1,13 +1,13 @@
 """A student learns where the teacher's path goes."""
 
 import torch
-from tiny import simulate_task
 
 from openmm_mdgen.flow.sampler import integrate
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning
 from openmm_mdgen.train.distill import student_loss, teach
 from openmm_mdgen.train.windows import Batch, Windows
+from tests.helpers.tiny import simulate_task
 
 
 def batch() -> Batch:

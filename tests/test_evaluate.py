@@ -9,7 +9,6 @@ from pathlib import Path
 import MDAnalysis as mda
 import numpy as np
 import pytest
-from evaluate_toys import heavy_universe, toy_frames
 
 import openmm_mdgen
 from openmm_mdgen import cli
@@ -18,6 +17,7 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.evaluation import Evaluation, evaluate
 from openmm_mdgen.evaluation.controls import REPLICATE, SHUFFLED, prefix
 from openmm_mdgen.evaluation.verdicts import structure_verdict
+from tests.helpers.evaluate_toys import heavy_universe, toy_frames
 
 QUICK = {"n_bootstrap": 10, "n_energies": 0, "lag": 20.0, "n_clusters": 20, "n_states": 4}
 

@@ -4,11 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
-from evaluate_toys import chain
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.evaluation import markov
 from openmm_mdgen.evaluation.paths import bridge, score_paths
+from tests.helpers.evaluate_toys import chain
 
 FOUR = np.array([[0.95, 0.05, 0.0, 0.0], [0.04, 0.86, 0.1, 0.0], [0.0, 0.05, 0.9, 0.05], [0.0, 0.0, 0.02, 0.98]])
 

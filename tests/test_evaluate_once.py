@@ -5,11 +5,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from evaluate_toys import heavy_universe, toy_frames
 
 from openmm_mdgen.evaluation import baseline, evaluate, sample
 from openmm_mdgen.evaluation.markov import StateModel
 from openmm_mdgen.evaluation.tica import Tica
+from tests.helpers.evaluate_toys import heavy_universe, toy_frames
 
 
 @pytest.fixture

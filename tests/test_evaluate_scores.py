@@ -6,7 +6,6 @@ from pathlib import Path
 import MDAnalysis as mda
 import numpy as np
 import pytest
-from evaluate_toys import heavy_universe, two_state_chain
 from scipy.stats import norm, vonmises
 
 from openmm_mdgen.errors import MDGenError
@@ -16,6 +15,7 @@ from openmm_mdgen.evaluation.load import read_frames
 from openmm_mdgen.evaluation.tica import fit_tica
 from openmm_mdgen.evaluation.topology import heavy_atoms, topology_of
 from openmm_mdgen.evaluation.torsions import Torsion, backbone_pairs, torsion_angles, torsions_of
+from tests.helpers.evaluate_toys import heavy_universe, two_state_chain
 
 
 def quadrature_jsd(p, q, low, high, n=200_001):

@@ -6,7 +6,6 @@ from pathlib import Path
 import MDAnalysis as mda
 import numpy as np
 import pytest
-from evaluate_toys import heavy_universe, toy_frames, turned
 from scipy.spatial.transform import Rotation
 
 from openmm_mdgen.errors import MDGenError
@@ -15,6 +14,7 @@ from openmm_mdgen.evaluation.energies import energies
 from openmm_mdgen.evaluation.sequences import sequence_recovery
 from openmm_mdgen.evaluation.topology import heavy_atoms, topology_of
 from openmm_mdgen.evaluation.torsions import torsion_angles
+from tests.helpers.evaluate_toys import heavy_universe, toy_frames, turned
 
 
 @pytest.fixture(scope="module")

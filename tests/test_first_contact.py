@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tiny import DATA
 
 from openmm_mdgen.cli import demo, doctor, group
 from openmm_mdgen.cli import simulate as cli_simulate
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.weights.tensor_file import bundled_path
+from tests.helpers.tiny import DATA
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import random_motion
 
 from openmm_mdgen.geometry.frames import (
     bisector_frame,
@@ -16,6 +15,7 @@ from openmm_mdgen.geometry.frames import (
     place_atom,
     unit,
 )
+from tests.helpers.tiny import random_motion
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -12,7 +12,7 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.trajectory import bound_model
 from openmm_mdgen.trajectory.recipe import Recipe
 from openmm_mdgen.trajectory.recipe_file import write_recipe
-from tests.toys import BindableTask
+from tests.helpers.toys import BindableTask, TorchWalk
 
 
 @pytest.fixture
@@ -49,7 +49,9 @@ def test_nothing_but_the_output_is_left(recipe):
 def test_failing_model_leaves_the_old_output(recipe, monkeypatch):
     output = recipe.parent / "out.dcd"
     output.write_bytes(b"old")
-    monkeypatch.setattr("tests.toys.TorchWalk.next_block", lambda self, start, seed: np.full((7, *start.shape), np.nan))
+    monkeypatch.setattr(
+        "tests.helpers.toys.TorchWalk.next_block", lambda self, start, seed: np.full((7, *start.shape), np.nan)
+    )
     before = set(recipe.parent.iterdir())
     with pytest.raises(MDGenError, match="NaN or infinite"):
         freeze(recipe, output)
@@ -85,7 +87,7 @@ def test_writer_that_fails_leaves_no_output(recipe, monkeypatch):
     ],
 )
 def test_unusable_outputs_fail_before_frames_are_made(recipe, monkeypatch, output, message):
-    monkeypatch.setattr("tests.toys.TorchWalk.next_block", None)
+    monkeypatch.setattr(TorchWalk, "next_block", None)
     with pytest.raises(MDGenError, match=message):
         freeze(recipe, recipe.parent / output)
 

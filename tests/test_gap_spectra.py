@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import upsample_task
 
 from openmm_mdgen.geometry.internal import PHI, PSI
 from openmm_mdgen.tokens.noise_colour import (
@@ -20,6 +19,7 @@ from openmm_mdgen.tokens.noise_colour import (
     sine_transform,
     stack_colours,
 )
+from tests.helpers.tiny import upsample_task
 
 SPECTRA = upsample_task().spectra
 SEQUENCE = torch.tensor([3, 0, 7])

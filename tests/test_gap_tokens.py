@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import upsample_task
 
 from openmm_mdgen.tokens.gaps import (
     N_GAP_CHANNELS,
@@ -19,6 +18,7 @@ from openmm_mdgen.tokens.gaps import (
 )
 from openmm_mdgen.tokens.noise_colour import BandColour, GapColour
 from openmm_mdgen.tokens.tokens import Conditioning
+from tests.helpers.tiny import upsample_task
 
 SEEDS = st.integers(0, 2**32 - 1)
 SEQUENCE = torch.tensor([3, 0, 7])

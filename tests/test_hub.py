@@ -7,11 +7,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from published_toys import write_checkpoint
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.published.file import load_published
 from openmm_mdgen.weights.hub import fetch, parse_address
+from tests.helpers.published_toys import write_checkpoint
 
 constants = pytest.importorskip("huggingface_hub.constants")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -11,7 +11,6 @@ import torch
 from click.testing import CliRunner
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tiny import DATA, identities, internal, moving, structure
 
 from openmm_mdgen.cli import group
 from openmm_mdgen.errors import MDGenError
@@ -40,6 +39,7 @@ from openmm_mdgen.train.identity_examples import usable_segments
 from openmm_mdgen.weights.checkpoint import load_task, read_weights
 from openmm_mdgen.weights.identities import FORMAT, load_identities, save_identities
 from openmm_mdgen.weights.tensor_file import bundled_path
+from tests.helpers.tiny import DATA, identities, internal, moving, structure
 
 LENGTHS = (1.46, 1.52, 1.335, 1.94, 2.03, 2.12, 1.93, 1.93, 1.98)  # Å and radians, in the order of INTERNAL
 ALPHABET = ("GLY", "ALA", "VAL", "PRO")

@@ -6,7 +6,17 @@ import MDAnalysis as mda
 import numpy as np
 import pytest
 import torch
-from tiny import (
+
+import openmm_mdgen
+from openmm_mdgen.convert.structures import topology_to_structure
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.forcefield.build import build_peptide
+from openmm_mdgen.peptide.peptide import Peptide
+from openmm_mdgen.peptide.structure import Structure
+from openmm_mdgen.tasks import model
+from openmm_mdgen.tasks.inpaint import Inpaint, free_residues, moved_atoms
+from openmm_mdgen.trajectory.memory import frames_to_universe
+from tests.helpers.tiny import (
     DATA,
     c_n_lengths,
     center_volumes,
@@ -19,16 +29,6 @@ from tiny import (
     simulate_task,
     structure,
 )
-
-import openmm_mdgen
-from openmm_mdgen.convert.structures import topology_to_structure
-from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.forcefield.build import build_peptide
-from openmm_mdgen.peptide.peptide import Peptide
-from openmm_mdgen.peptide.structure import Structure
-from openmm_mdgen.tasks import model
-from openmm_mdgen.tasks.inpaint import Inpaint, free_residues, moved_atoms
-from openmm_mdgen.trajectory.memory import frames_to_universe
 
 inpaint = functools.partial(openmm_mdgen.inpaint, model=inpaint_task())
 

@@ -10,10 +10,10 @@ import openmm as mm
 import pytest
 from openmm import app, unit
 from test_integrator_network import make_weights
-from toys import Doubling, TorchWalk
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.integrator import GenerativeIntegrator
+from tests.helpers.toys import Doubling, TorchWalk
 
 
 def pickled(integrator: GenerativeIntegrator) -> GenerativeIntegrator:

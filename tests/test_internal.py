@@ -7,12 +7,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import PEPTIDES, center_volumes, coordinates, internal, positions, random_motion, rearranged, structure
 
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS, InternalCoordinates
 from openmm_mdgen.geometry.sidechains import RESIDUES
 from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.peptide.peptide import Peptide
+from tests.helpers.tiny import (
+    PEPTIDES,
+    center_volumes,
+    coordinates,
+    internal,
+    positions,
+    random_motion,
+    rearranged,
+    structure,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 NAMES = st.sampled_from(PEPTIDES)

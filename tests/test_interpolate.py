@@ -7,7 +7,6 @@ import MDAnalysis as mda
 import numpy as np
 import pytest
 import torch
-from tiny import DATA, c_n_lengths, center_volumes, inpaint_task, internal, moving, random_motion, rearranged, structure
 
 import openmm_mdgen
 from openmm_mdgen.errors import MDGenError, MDGenWarning
@@ -16,6 +15,17 @@ from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.interpolate import Interpolate
 from openmm_mdgen.trajectory.memory import frames_to_universe
+from tests.helpers.tiny import (
+    DATA,
+    c_n_lengths,
+    center_volumes,
+    inpaint_task,
+    internal,
+    moving,
+    random_motion,
+    rearranged,
+    structure,
+)
 
 interpolate = functools.partial(openmm_mdgen.interpolate, model=inpaint_task())
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster, get_worker
 from MDAnalysis import Universe
-from tiny import DATA, rearranged, structure
 
 import openmm_mdgen
 from openmm_mdgen.convert.structures import load_structure
@@ -20,6 +19,7 @@ from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks.propagator import next_blocks
 from openmm_mdgen.tasks.together import next_blocks_together
 from openmm_mdgen.weights.checkpoint import load_task
+from tests.helpers.tiny import DATA, rearranged, structure
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 TINY = DATA / "tiny.safetensors"

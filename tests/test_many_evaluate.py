@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
-from evaluate_toys import heavy_universe, toy_frames
-from tiny import DATA
 
 from openmm_mdgen.cli import main
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.many.each import Job, run_each
 from openmm_mdgen.many.evaluate import evaluate_many, matching_names
 from openmm_mdgen.many.workers import Cluster
+from tests.helpers.evaluate_toys import heavy_universe, toy_frames
+from tests.helpers.tiny import DATA
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 QUICK = {"lag": 20.0, "energies": False, "view": False}

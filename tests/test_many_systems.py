@@ -1,10 +1,10 @@
 """Lists of systems: what is read, and what a bad list is told."""
 
 import pytest
-from tiny import DATA, structure
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.many.systems import find_systems, read_list
+from tests.helpers.tiny import DATA, structure
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from distributed import Client, LocalCluster, get_worker
-from tiny import DATA
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.many import engine, workers
 from openmm_mdgen.many.simulate import simulate_many
 from openmm_mdgen.many.workers import Cluster, Demand, checked, default_workers, versions
+from tests.helpers.tiny import DATA
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 TINY = DATA / "tiny.safetensors"

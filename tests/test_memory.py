@@ -6,9 +6,9 @@ import MDAnalysis as mda
 import numpy as np
 import pytest
 from MDAnalysis.analysis.rms import RMSD
-from tiny import DATA, moving, moving_universe, structure
 
 from openmm_mdgen.trajectory.memory import TimedMemoryReader, frames_to_universe
+from tests.helpers.tiny import DATA, moving, moving_universe, structure
 
 TIMES = [25.0, 30.0, 35.0, 40.0, 45.0, 50.0, 55.0, 60.0]
 

@@ -5,15 +5,15 @@ import pickle
 import MDAnalysis as mda
 import numpy as np
 import pytest
-import tiny
 from MDAnalysis.analysis import align
 from openmm.app import PDBFile
-from toys import TorchWalk
 
 import openmm_mdgen
 from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.trajectory.names import GeneratedName
 from openmm_mdgen.trajectory.reader import recipe_to_universe
+from tests.helpers import tiny
+from tests.helpers.toys import TorchWalk
 
 PDB = tiny.DATA / "ACE-A-NME.pdb"
 

@@ -15,8 +15,8 @@ from openmm_mdgen.trajectory.opened import open_recipe
 from openmm_mdgen.trajectory.reader import recipe_to_universe
 from openmm_mdgen.trajectory.recipe import Recipe
 from openmm_mdgen.trajectory.recipe_file import write_recipe
-from tests.tiny import DATA
-from tests.toys import TorchWalk
+from tests.helpers.tiny import DATA
+from tests.helpers.toys import TorchWalk
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 TINY = DATA / "tiny.safetensors"

@@ -13,8 +13,8 @@ from openmm_mdgen.tasks.protocols import (
     model_info,
     offers,
 )
-from tests.tiny import inpaint_task, simulate_task, structure, upsample_task
-from tests.toys import BindableTask, Doubling, small_structure
+from tests.helpers.tiny import inpaint_task, simulate_task, structure, upsample_task
+from tests.helpers.toys import BindableTask, Doubling, small_structure
 
 
 class Forwarding:

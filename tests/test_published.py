@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from published_toys import make_content, make_network, write_checkpoint
 from safetensors.torch import save_file
 
 from openmm_mdgen.cli.import_ import command
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.published.checkpoint import read_published
 from openmm_mdgen.published.file import import_published, is_published, load_published
+from tests.helpers.published_toys import make_content, make_network, write_checkpoint
 
 
 def test_weights_and_settings(tmp_path: Path) -> None:

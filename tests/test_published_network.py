@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from published_toys import CONFIG, make_network
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.naming import HEAVY_ATOMS
@@ -16,6 +15,7 @@ from openmm_mdgen.published.residues import RESIDUE_LETTERS, RESIDUE_NAMES, sequ
 from openmm_mdgen.published.rigids import Rigids, quaternion_to_rotation, rotation_to_quaternion
 from openmm_mdgen.published.rotary import Attention
 from openmm_mdgen.published.tokens import PublishedTokens
+from tests.helpers.published_toys import CONFIG, make_network
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import openmm as mm
 import pytest
 import torch
 from openmm import app
-from published_toys import CONFIG, make_network
 from scipy.spatial.transform import Rotation
 
 from openmm_mdgen.convert.structures import topology_to_structure
@@ -19,6 +18,7 @@ from openmm_mdgen.published.atoms import PublishedAtoms
 from openmm_mdgen.published.task import PublishedSettings, PublishedTask
 from openmm_mdgen.published.tokens import PublishedTokens
 from openmm_mdgen.tasks.propagator import Propagator
+from tests.helpers.published_toys import CONFIG, make_network
 
 SIMULATION = PublishedSettings(PublishedTokens(), n_frames=6, interval=10.0, solver="euler", n_steps=2)
 UPSAMPLING = replace(SIMULATION, tokens=PublishedTokens(given_every=5), interval=0.1)

@@ -19,7 +19,7 @@ from openmm_mdgen.trajectory.reader import MDGenReader
 from openmm_mdgen.trajectory.recipe import Origin, Recipe
 from openmm_mdgen.trajectory.recipe_file import read_recipe, write_recipe
 from openmm_mdgen.trajectory.writing import frame_writer
-from tests.toys import BindableTask, Doubling, Drift, TorchWalk, small_structure
+from tests.helpers.toys import BindableTask, Doubling, Drift, TorchWalk, small_structure
 
 N_FRAMES = 40
 

@@ -9,7 +9,7 @@ import pytest
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.trajectory.recipe import Origin, Recipe
 from openmm_mdgen.trajectory.recipe_file import read_recipe, write_recipe
-from tests.toys import small_structure
+from tests.helpers.toys import small_structure
 
 
 @pytest.fixture

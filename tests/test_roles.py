@@ -20,9 +20,9 @@ from openmm_mdgen.weights.roles import (
     as_upsampler,
     with_steps,
 )
-from tests.gap_fillers import LinearGapFiller
-from tests.tiny import DATA, inpaint_task, simulate_task, upsample_task
-from tests.toys import BindableTask, Doubling
+from tests.helpers.gap_fillers import LinearGapFiller
+from tests.helpers.tiny import DATA, inpaint_task, simulate_task, upsample_task
+from tests.helpers.toys import BindableTask, Doubling
 
 SIMULATION, UPSAMPLING = DATA / "tiny.safetensors", DATA / "tiny-upsample.safetensors"
 CAN_FILL = "model 'tiny-upsample' cannot {} but can fill the gaps between frames; choose 'peptide' or another"

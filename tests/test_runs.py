@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
-from tiny import coordinates
-from toys_protein import adk_structure
 
 from openmm_mdgen.geometry.runs import BackboneRuns
+from tests.helpers.tiny import coordinates
+from tests.helpers.toys_protein import adk_structure
 
 
 def test_runs_give_back_the_backbone_that_their_coordinates_came_from():
@@ -41,7 +41,7 @@ def test_a_pull_brings_the_backbone_to_its_target_and_keeps_bonds():
 
 
 def test_a_chain_shorter_than_a_run_is_one_run():
-    from tiny import internal, positions
+    from tests.helpers.tiny import internal, positions
 
     runs = BackboneRuns(internal("QGRE"))
     start = positions("QGRE")[None]

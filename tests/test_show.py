@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from MDAnalysis.analysis.rms import rmsd
-from tiny import moving_universe
 
 from openmm_mdgen.cli import group, show
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.show import scene as scenes
 from openmm_mdgen.show.page import render, write_page
 from openmm_mdgen.show.scene import scene_of
+from tests.helpers.tiny import moving_universe
 
 
 def data_of(page: str) -> dict:

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import PEPTIDES, center_volumes, random_motion, rearranged, simulate_task, structure
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.model import SolverConfig
 from openmm_mdgen.tasks.propagator import Propagator, next_blocks
+from tests.helpers.tiny import PEPTIDES, center_volumes, random_motion, rearranged, simulate_task, structure
 
 CPU = torch.device("cpu")
 BF16_RULE = model.has_fast_bf16.__wrapped__

@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import internal, moving
 
 from openmm_mdgen.geometry.internal import INTERNAL, OMEGA, PHI, PSI
 from openmm_mdgen.tokens.spans import (
@@ -20,6 +19,7 @@ from openmm_mdgen.tokens.spans import (
     spans,
 )
 from openmm_mdgen.tokens.tokens import CHANNELS, N_CHANNELS
+from tests.helpers.tiny import internal, moving
 
 
 def mask(text: str) -> torch.Tensor:

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from toys import TorchWalk
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.propagator import block_seed
 from openmm_mdgen.trajectory.blocks import Blocks
 from openmm_mdgen.trajectory.streaming import stream_frames
+from tests.helpers.toys import TorchWalk
 
 START = np.arange(15.0).reshape(5, 3)
 

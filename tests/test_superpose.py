@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
-from tiny import random_motion
 
 from openmm_mdgen.geometry.superpose import centroid, slerp, superpose, superposition
+from tests.helpers.tiny import random_motion
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import PEPTIDES, internal, positions, random_motion, simulate_task
 
 from openmm_mdgen.geometry.internal import INTERNAL
 from openmm_mdgen.geometry.sidechains import TYPES
@@ -20,6 +19,7 @@ from openmm_mdgen.tokens.tokens import (
     sequence_to_indices,
     tokens_to_internal,
 )
+from tests.helpers.tiny import PEPTIDES, internal, positions, random_motion, simulate_task
 
 NORMALIZATION = simulate_task().normalization
 

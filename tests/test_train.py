@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from tiny import DATA, internal, structure
 
 from openmm_mdgen.cli import group, main
 from openmm_mdgen.errors import MDGenError, MDGenWarning
@@ -32,6 +31,7 @@ from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_spectra
 from openmm_mdgen.train.run import TrainConfig, train, united
 from openmm_mdgen.train.windows import Coverage, WindowConfig, Windows, measure_normalization
 from openmm_mdgen.weights.checkpoint import load_task, read_weights
+from tests.helpers.tiny import DATA, internal, structure
 
 MD = DATA / "md"
 UNIT = Normalization(torch.zeros(N_CHANNELS), torch.ones(N_CHANNELS))

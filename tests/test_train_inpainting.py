@@ -7,7 +7,6 @@ import MDAnalysis as mda
 import numpy as np
 import pytest
 import torch
-from tiny import DATA, moving_universe
 
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.tokens.spans import released_channels
@@ -15,6 +14,7 @@ from openmm_mdgen.tokens.tokens import N_CHANNELS, UNKNOWN, Normalization, seque
 from openmm_mdgen.train.cache import build_cache
 from openmm_mdgen.train.flow import flow_loss
 from openmm_mdgen.train.windows import Batch, WindowConfig, Windows, draw_free, is_whole
+from tests.helpers.tiny import DATA, moving_universe
 
 UNIT = Normalization(torch.zeros(N_CHANNELS), torch.ones(N_CHANNELS))
 CONFIG = WindowConfig(

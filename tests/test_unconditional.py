@@ -5,7 +5,6 @@ import functools
 import numpy as np
 import pytest
 import torch
-from tiny import DATA, c_n_lengths, center_volumes, inpaint_task, internal, moving, rearranged, structure
 
 import openmm_mdgen
 from openmm_mdgen.convert.structures import atomgroup_to_structure
@@ -14,6 +13,7 @@ from openmm_mdgen.forcefield.build import build_peptide
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.unconditional import Unconditional
+from tests.helpers.tiny import DATA, c_n_lengths, center_volumes, inpaint_task, internal, moving, rearranged, structure
 
 unconditional = functools.partial(openmm_mdgen.unconditional, model=inpaint_task())
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import upsample_task
-from toys_protein import adk_structure, adk_universe
 
 from openmm_mdgen import upsample
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.upsample import ChainFiller, context_windows
+from tests.helpers.tiny import upsample_task
+from tests.helpers.toys_protein import adk_structure, adk_universe
 
 
 @pytest.fixture(autouse=True)
@@ -92,10 +92,9 @@ def test_the_unit_cube_of_an_nmr_entry_is_no_box():
 
 def test_disulphides_of_a_long_chain_are_kept(monkeypatch):
     """The chain filler takes them; a peptide model does not."""
-    from tiny import structure
-
     from openmm_mdgen.errors import MDGenError
     from openmm_mdgen.peptide.peptide import Peptide
+    from tests.helpers.tiny import structure
 
     source = structure("ITVLHC")
     sulphur = next(k for k, name in enumerate(source.names) if name == "SG")

@@ -6,12 +6,20 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
-from tiny import PEPTIDES, center_volumes, random_motion, rearranged, simulate_task, structure, upsample_task
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks.gap import GapFiller
 from openmm_mdgen.tokens.gaps import wrap
+from tests.helpers.tiny import (
+    PEPTIDES,
+    center_volumes,
+    random_motion,
+    rearranged,
+    simulate_task,
+    structure,
+    upsample_task,
+)
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,6 @@ import shutil
 
 import numpy as np
 import pytest
-from dcd_files import STEP_PS, walk, write_dcd, write_topology
-from gap_fillers import Model, Shaking
 from MDAnalysis import Universe, Writer
 from MDAnalysisTests import datafiles
 
@@ -15,6 +13,8 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.upsampling import upsample
 from openmm_mdgen.upsampling.inplace import upsample_dcd
 from openmm_mdgen.upsampling.partfile import PartFile
+from tests.helpers.dcd_files import STEP_PS, walk, write_dcd, write_topology
+from tests.helpers.gap_fillers import Model, Shaking
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 SPACED = {"n_savc": 100, "delta": 0.1 / STEP_PS}  # 10 ps

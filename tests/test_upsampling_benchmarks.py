@@ -61,9 +61,9 @@ def test_scores_of_several_draws(shared):
 
 def test_mean_of_weights(tmp_path):
     import average_weights
-    from tiny import DATA
 
     from openmm_mdgen.weights.checkpoint import load_weights, save_weights
+    from tests.helpers.tiny import DATA
 
     start = load_weights(str(DATA / "tiny-upsample.safetensors"))
     moved = replace(start, state={key: value + 0.5 for key, value in start.state.items()})

@@ -3,12 +3,12 @@ import shutil
 
 import numpy as np
 import pytest
-from dcd_files import STEP_PS, walk, write_dcd, write_topology
 from MDAnalysis import Universe
 from MDAnalysisTests import datafiles
 
 from openmm_mdgen.cli import main
 from openmm_mdgen.upsampling.dcd import DCD
+from tests.helpers.dcd_files import STEP_PS, walk, write_dcd, write_topology
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning:MDAnalysis")
 

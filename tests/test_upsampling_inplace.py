@@ -6,8 +6,6 @@ import mdtraj
 import numpy as np
 import openmm
 import pytest
-from dcd_files import STEP_PS, read_with_mdanalysis, walk, write_dcd, write_topology
-from gap_fillers import Shaking
 from MDAnalysis import Universe
 from MDAnalysisTests import datafiles
 from openmm import app, unit
@@ -16,6 +14,8 @@ from openmm_mdgen.errors import MDGenWarning
 from openmm_mdgen.upsampling import inplace
 from openmm_mdgen.upsampling.dcd import DCD, record_cells, record_positions
 from openmm_mdgen.upsampling.inplace import upsample_dcd
+from tests.helpers.dcd_files import STEP_PS, read_with_mdanalysis, walk, write_dcd, write_topology
+from tests.helpers.gap_fillers import Shaking
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 FACTOR = 5

@@ -4,7 +4,6 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from gap_fillers import Model, Shaking
 from MDAnalysis import Universe
 from MDAnalysis.analysis.base import AnalysisFromFunction
 from MDAnalysis.transformations import translate
@@ -15,6 +14,7 @@ from openmm_mdgen.errors import MDGenWarning
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.upsampling import UpsampledReader, upsample
 from openmm_mdgen.upsampling.gaps import LinearGapFiller
+from tests.helpers.gap_fillers import Model, Shaking
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

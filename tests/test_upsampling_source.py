@@ -6,14 +6,14 @@ import pickle
 
 import numpy as np
 import pytest
-import tiny
-from gap_fillers import Shaking
 from MDAnalysis import Universe, Writer
 from MDAnalysis.transformations import center_in_box, fit_rot_trans, fit_translation, rotateby, translate, wrap
 from MDAnalysis.transformations.boxdimensions import set_dimensions
 
 from openmm_mdgen.upsampling import upsample
 from openmm_mdgen.upsampling.source import independent_copy
+from tests.helpers import tiny
+from tests.helpers.gap_fillers import Shaking
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

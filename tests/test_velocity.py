@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import simulate_task
 
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.tokens.tokens import N_CHANNELS, UNKNOWN, Conditioning
+from tests.helpers.tiny import simulate_task
 
 NETWORK = simulate_task().network
 

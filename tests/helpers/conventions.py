@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from tiny import structure
 
 from openmm_mdgen.peptide.structure import Structure
+from tests.helpers.tiny import structure
 
 CAPPED, FREE = "ACE-A-NME", "QGRE"
 GRID = 0.01  # Å

@@ -29,7 +29,7 @@ from openmm_mdgen.tasks.upsample import Upsample
 from openmm_mdgen.trajectory.memory import frames_to_universe
 from openmm_mdgen.weights.checkpoint import load_task
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 PEPTIDES = ("ACE-A-NME", "QGRE", "ITVLHC", "NDKMF", "PSWYP")  # every residue type, both caps, proline at both ends
 
 

@@ -1,0 +1,1 @@
+"""What tests share: small models, molecules and files. Import it as ``tests.helpers.<name>``."""
