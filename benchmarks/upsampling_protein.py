@@ -29,12 +29,15 @@ def measure(gaps: int, spacing: float, interval: float) -> dict[str, float]:
     from MDAnalysis import Universe
     from MDAnalysisTests.datafiles import DCD, PSF
 
-    from openmm_mdgen import upsample
+    import openmm_mdgen
 
     warnings.filterwarnings("ignore")
     coarse = Universe(PSF, DCD)
     started = time.perf_counter()
-    fine = upsample(coarse, interval, dt=spacing)
+    weights = (
+        Path(openmm_mdgen.__file__).parent / "weights" / "peptide-upsample.safetensors"
+    )  # its own, not an entry point's
+    fine = openmm_mdgen.upsample(coarse, interval, weights, dt=spacing)
     built = time.perf_counter()
     fine.trajectory[1]
     first = time.perf_counter()

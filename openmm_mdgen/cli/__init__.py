@@ -22,6 +22,7 @@ _COMMANDS = {
     "unconditional": "unconditional",
     "evaluate": "evaluate",
     "correct": "correct",
+    "atlas": "atlas",
     "train": "train",
     "show": "show",
     "demo": "demo",

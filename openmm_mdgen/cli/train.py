@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from openmm_mdgen.errors import MDGenError
 
@@ -25,11 +26,29 @@ from openmm_mdgen.errors import MDGenError
 )
 @click.option(
     "--task",
-    type=click.Choice(["simulate", "upsample", "design"]),
+    type=click.Choice(["simulate", "upsample", "design", "interpolate"]),
     default="simulate",
     show_default=True,
     help="What to learn; design takes a minute, and none of the options about steps, batches, networks and devices.",
 )
+@click.option(
+    "--network",
+    type=click.Choice(["peptide", "mdgen"]),
+    default="peptide",
+    show_default=True,
+    help="mdgen: the published network, for proteins; of the options it takes --steps, --every, --width, --depth, "
+    "--heads, --frames, --adamw-rate, --ema, --stride, --temperature, --seed and those about devices.",
+)
+@click.option("--interval", type=float, help="mdgen: ps between the frames of a window.  [default: the init's, or 400]")
+@click.option("--crop", default=256, show_default=True, help="mdgen: residues of a window at most.")
+@click.option("--batch", default=1, show_default=True, help="mdgen: windows of a step, over all processes.")
+@click.option(
+    "--molecule",
+    is_flag=True,
+    help="A surrogate of one molecule: chooses interval, window and split from its MD, starts from bundled weights, "
+    "and judges what it made. Takes --init, --steps, --minutes, --every, --temperature, --dt, --name, --seed.",
+)
+@click.option("--dt", type=float, help="molecule: ps between the frames of the MD, where it does not say.")
 @click.option("--init", help="Start from a model: a bundled name or a weights file.")
 @click.option("--name", default="model", show_default=True, help="Name written into the weights.")
 @click.option("--steps", default=10_000, show_default=True)
@@ -75,6 +94,12 @@ def command(
     validation: tuple[Path, ...],
     out: Path,
     task: str,
+    network: str,
+    interval: float | None,
+    crop: int,
+    batch: int,
+    molecule: bool,
+    dt: float | None,
     init: str | None,
     name: str,
     steps: int,
@@ -117,6 +142,33 @@ def command(
 
     if threads:
         torch.set_num_threads(threads)
+    if molecule:
+        from openmm_mdgen.cli.molecule import Run, train_molecule
+
+        source = click.get_current_context().get_parameter_source("network")
+        run = Run(
+            out=out,
+            init=init,
+            network=None if source is ParameterSource.DEFAULT else network,
+            minutes=minutes,
+            steps=steps,
+            every=every,
+            name=name,
+            accelerator=accelerator,
+            devices=devices,
+            precision=precision,
+            seed=seed,
+        )
+        weights = train_molecule(data, run, temperature=temperature, dt=dt)
+        click.echo(f"weights: {weights}")
+        return
+    if network == "mdgen":
+        from openmm_mdgen.cli.train_mdgen import train_mdgen
+
+        click.echo(f"weights: {train_mdgen(click.get_current_context())}")
+        return
+    if task == "interpolate":
+        raise MDGenError("--task interpolate is for --network mdgen; the peptide network learns it with simulate")
 
     def by_flow(windows: TrainingTask) -> Path:
         shape = VelocityConfig(width=width, depth=depth, heads=heads, patch=patch, inpaints=False)

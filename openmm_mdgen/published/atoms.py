@@ -10,6 +10,7 @@ from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS, InternalCoordinates
+from openmm_mdgen.geometry.runs import BackboneRuns
 from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.peptide.naming import CAPS
 from openmm_mdgen.peptide.peptide import Peptide, Structure
@@ -19,6 +20,8 @@ from openmm_mdgen.published.rigids import Rigids
 
 _ORIGIN = 15.0  # Å, where the first CA is put along each axis; about where it was in the boxes of the training data
 _LONGEST_CHAIN = 8  # residues that are rebuilt as one chain; beyond, errors of torsions would add up along it
+_PULL = 0.5  # of a long chain's backbone to the decoded rigids
+_AT_ONCE = 64  # frames of a long chain, which bounds memory
 
 
 class PublishedAtoms:
@@ -26,7 +29,8 @@ class PublishedAtoms:
 
     Torsions are read off the decoded slots; bond lengths, angles and hydrogens come from the reference structure.
     Peptides of up to 8 residues are rebuilt as one chain, so that no peptide bond is stretched, and laid on the decoded
-    heavy atoms; in longer ones every residue is laid on its own decoded atoms.
+    heavy atoms. Backbones of longer ones are built in overlapping runs of 8 residues, pulled to the decoded rigids,
+    which hold the fold, with their bonds and angles kept (`BackboneRuns`); disulphide bonds are taken, not enforced.
 
     Parameters
     ----------
@@ -50,7 +54,8 @@ class PublishedAtoms:
     def __init__(self, structure: Structure, reference: np.ndarray | None = None) -> None:
         if reference is not None:
             structure = replace(structure, positions=np.asarray(reference, dtype=np.float64))
-        peptide = Peptide.from_structure(structure)
+        is_long = len(set(structure.residues.tolist())) > _LONGEST_CHAIN
+        peptide = Peptide.from_structure(structure, disulphides=is_long)
         caps = [name for name in peptide.residue_types if name in CAPS]
         if caps:
             raise MDGenError(
@@ -63,7 +68,7 @@ class PublishedAtoms:
         self._slots, self._atoms = _slots(peptide)
         self._internal = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms)
         self._geometry = self._internal.geometry(torch.as_tensor(structure.positions, dtype=torch.float64))
-        self._residue_of = _residue_of_atom(peptide)
+        self._runs = BackboneRuns(self._internal, _LONGEST_CHAIN)
 
     @property
     def n_residues(self) -> int:
@@ -79,20 +84,21 @@ class PublishedAtoms:
 
     def from_atom14(self, atom14: Tensor) -> Tensor:
         """Slots (F, L, 14, 3) to positions (F, N, 3) of all atoms, Å."""
+        if self.n_residues <= _LONGEST_CHAIN or len(atom14) <= _AT_ONCE:
+            return self._from_atom14(atom14)
+        return torch.cat([self._from_atom14(part) for part in atom14.split(_AT_ONCE)])
+
+    def _from_atom14(self, atom14: Tensor) -> Tensor:
         heavy = atom14.new_zeros(len(atom14), self.n_atoms, 3)
         heavy[:, self._atoms] = atom14.flatten(1, 2)[:, self._slots]
         values = self._geometry.internal.to(atom14).repeat(len(atom14), 1, 1)
         torsions = slice(0, len(TORSIONS))
         values[..., torsions] = self._internal.encode(heavy)[..., torsions]
+        if self.n_residues > _LONGEST_CHAIN:
+            backbone = self._runs.backbone(values, heavy[:, self._runs.atoms], _PULL)
+            return self._internal.decode_around(backbone, values, self._geometry)
         rebuilt = self._internal.decode(values.reshape(len(atom14), -1, len(INTERNAL)), self._geometry)
-        if self.n_residues <= _LONGEST_CHAIN:
-            return superpose(rebuilt[:, self._atoms], heavy[:, self._atoms], rebuilt)
-        out = torch.empty_like(rebuilt)
-        for residue in range(self.n_residues):
-            slots = self._atoms[self._residue_of[self._atoms] == residue]
-            every = torch.nonzero(self._residue_of == residue).squeeze(-1)
-            out[:, every] = superpose(rebuilt[:, slots], heavy[:, slots], rebuilt[:, every])
-        return out
+        return superpose(rebuilt[:, self._atoms], heavy[:, self._atoms], rebuilt)
 
 
 def canonical_pose(atom14: Tensor) -> Rigids:
@@ -114,13 +120,3 @@ def _slots(peptide: Peptide) -> tuple[Tensor, Tensor]:
             slots.append(residue * N_SLOTS + slot)
             atoms.append(peptide.heavy[residue, atom_name])
     return torch.tensor(slots), torch.tensor(atoms)
-
-
-def _residue_of_atom(peptide: Peptide) -> Tensor:
-    """(N,) residue of every atom."""
-    out = torch.zeros(peptide.n_atoms, dtype=torch.long)
-    for (residue, _), atom in peptide.heavy.items():
-        out[atom] = residue
-    for hydrogen, parent in peptide.hydrogens.items():
-        out[hydrogen] = out[parent]
-    return out

@@ -102,8 +102,8 @@ def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1, temperat
     from tqdm import tqdm
 
     out.mkdir(parents=True, exist_ok=True)
-    segments, arrays, row, source = [], [], 0, _source(folders, stride, temperature)
-    found = list(_find(folders))
+    segments, arrays, row, source = [], [], 0, describe_source(folders, stride, temperature)
+    found = list(find_trajectories(folders))
     kelvin = [temperature_of(trajectory, temperature) for _, trajectory in found]  # all, before hours of reading
     for (topology, trajectory), k in tqdm(list(zip(found, kelvin, strict=True)), desc="reading MD", unit="file"):
         read = _read(topology, trajectory, stride)
@@ -145,7 +145,7 @@ def check_source(cache: Path, folders: Sequence[Path], *, stride: int = 1, tempe
     A cache that does not say what it was built from, as early ones, is taken as it is.
     """
     found = json.loads((cache / "index.json").read_text()).get("source")
-    if found is None or found == (wanted := _source(folders, stride, temperature)):
+    if found is None or found == (wanted := describe_source(folders, stride, temperature)):
         return
     remedy = "delete it to have it made anew, or name another folder with -o"
     if found["stride"] != stride:
@@ -163,9 +163,9 @@ def check_source(cache: Path, folders: Sequence[Path], *, stride: int = 1, tempe
     raise MDGenError(f"{path} {change} after token cache {cache} was built; {remedy}")
 
 
-def _source(folders: Sequence[Path], stride: int, temperature: float | None) -> dict[str, Any]:
+def describe_source(folders: Sequence[Path], stride: int, temperature: float | None) -> dict[str, Any]:
     """What a cache is built from: folders, stride, and size and time of change of every file that is read."""
-    files = {path for topologies, trajectory in _find(folders) for path in (*topologies, trajectory)}
+    files = {path for topologies, trajectory in find_trajectories(folders) for path in (*topologies, trajectory)}
     files |= {table for path in files if (table := path.parent / TEMPERATURES).exists()}
     stats = {str(path.resolve()): path.stat() for path in files}
     return {
@@ -176,7 +176,8 @@ def _source(folders: Sequence[Path], stride: int, temperature: float | None) -> 
     }
 
 
-def _find(folders: Sequence[Path]) -> Iterator[tuple[list[Path], Path]]:
+def find_trajectories(folders: Sequence[Path]) -> Iterator[tuple[list[Path], Path]]:
+    """Every trajectory under the folders, with the topologies beside it."""
     for folder in folders:
         if not folder.is_dir():
             raise MDGenError(f"{folder} is not a folder; name a folder with topologies and trajectories")

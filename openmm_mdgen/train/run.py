@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
-from openmm_mdgen.tasks.model import has_fast_bf16
 from openmm_mdgen.train.cache import Cache, open_cache
+from openmm_mdgen.train.fabric import build_fabric
 from openmm_mdgen.train.flow import (
     TrainingLoss,
     build_optimizers,
@@ -49,6 +49,8 @@ class TrainConfig:
         Time after which the run ends, if the steps have not ended it; the rate falls in time for either.
     every : int
         Steps between checkpoints, validations and exports: what a killed run can lose.
+    patience : int or None
+        Validations without a lower loss after which the run ends.
     muon_rate, adamw_rate : float
         Peak learning rates of the matrices inside the blocks and of everything else.
     decay : float
@@ -70,6 +72,7 @@ class TrainConfig:
     n_steps: int = 10_000
     minutes: float | None = None
     every: int = 250
+    patience: int | None = None
     muon_rate: float = 2e-3
     adamw_rate: float = 1e-3
     decay: float = 0.4
@@ -147,32 +150,8 @@ def train(
 
 
 def _fabric(config: TrainConfig) -> Any:
-    try:
-        import lightning
-    except ImportError as error:
-        raise MDGenError(
-            "training needs lightning, which is not installed; pip install 'openmm-mdgen[train]'"
-        ) from error
-    precision: Any = config.precision
-    if precision == "auto":
-        cuda = torch.cuda.is_available() and config.accelerator != "cpu"
-        precision = "bf16-mixed" if has_fast_bf16(torch.device("cuda" if cuda else "cpu")) else "32-true"
-    fabric = lightning.Fabric(
-        accelerator=config.accelerator,
-        devices=config.devices,
-        num_nodes=config.n_nodes,
-        precision=precision,
-        strategy="ddp_find_unused_parameters_true" if _is_distributed(config) else "auto",
-    )
-    fabric.launch()
-    return fabric
-
-
-def _is_distributed(config: TrainConfig) -> bool:
-    """Whether several processes train together; parts of the network then wait for batches that inpaint."""
-    if config.n_nodes > 1 or config.devices not in ("auto", "1"):
-        return True
-    return config.devices == "auto" and config.accelerator in ("auto", "gpu", "cuda") and torch.cuda.device_count() > 1
+    """With parameters that wait for batches that inpaint."""
+    return build_fabric(config.accelerator, config.devices, config.n_nodes, config.precision, unused_parameters=True)
 
 
 def _check_task(start: Weights, config: TrainConfig) -> None:
@@ -259,7 +238,7 @@ class _Run:
         losses: list[Tensor] = []
         checks = [to_device(held_out.draw(12345, k), self.fabric.device) for k in range(N_VALIDATION)]
         batches = draw_ahead(windows, self._numbers(), config.seed, config.workers)
-        while (progress := self._progress(time.monotonic() - began)) < 1:
+        while (progress := self._progress(time.monotonic() - began)) < 1 and not self._is_stale():
             losses.append(self._one_step(next(batches), progress))
             self.step += 1
             bar.update()
@@ -273,6 +252,12 @@ class _Run:
                 losses = []
                 self._save(windows.coverage())
         bar.close()
+
+    def _is_stale(self) -> bool:
+        """Whether the validation loss has not fallen for as long as is waited for."""
+        seen = [validation for _, _, validation, _ in self.losses]
+        patience = self.config.patience
+        return patience is not None and len(seen) > patience and min(seen[-patience:]) >= min(seen[:-patience])
 
     def _progress(self, elapsed: float) -> float:
         """How much of the run is done, by steps or by time, whichever is further."""
