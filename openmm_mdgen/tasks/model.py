@@ -19,12 +19,13 @@ from openmm_mdgen.tasks.protocols import ModelInfo
 from openmm_mdgen.tasks.ranges import check_time
 from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning, Normalization
 
+STUDENT = "student"
 MAX_BATCH = 16_384  # frames times residues in one call of the network
 
 
 @dataclass(frozen=True)
 class SolverConfig:
-    """How noise becomes tokens, see `sampler.integrate`."""
+    """How noise becomes tokens, see `sampler.integrate`; 'student' is Euler's rule with the student's network."""
 
     solver: str = "midpoint"
     n_steps: int = 5
@@ -50,6 +51,8 @@ class PeptideModel:
     solver : SolverConfig
     temperatures : (float, float) or None
         K, lowest and highest that the network learned; None for ``temperature`` alone.
+    student : VelocityNetwork or None
+        A network that was taught to take as few steps as the 'student' solver does.
     """
 
     network: VelocityNetwork
@@ -61,6 +64,7 @@ class PeptideModel:
     lengths: tuple[int, int]
     solver: SolverConfig = field(default_factory=SolverConfig)
     temperatures: tuple[float, float] | None = None
+    student: VelocityNetwork | None = None
 
     @classmethod
     def of(cls, model: PeptideModel, **changes: Any) -> Self:
@@ -69,8 +73,11 @@ class PeptideModel:
         return cls(**shared | changes)
 
     def with_steps(self, n_steps: int) -> Self:
-        """The same with another number of solver steps."""
-        return replace(self, solver=replace(self.solver, n_steps=n_steps))
+        """The same with another number of solver steps, which a student cannot take: its teacher takes them."""
+        solver = (
+            SolverConfig(n_steps=n_steps) if self.solver.solver == STUDENT else replace(self.solver, n_steps=n_steps)
+        )
+        return replace(self, solver=solver)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -141,13 +148,15 @@ class PeptideModel:
         return torch.cat(pieces)
 
     def _sample(self, told: Conditioning, seeds: list[int], condition: Projection | None) -> Tensor:
-        device, solver = torch.device(self.device), self.solver
+        device, solver, network = torch.device(self.device), self.solver, self.network
+        if solver.solver == STUDENT and condition is None and self.student is not None:
+            solver, network = replace(solver, solver="euler"), self.student
         shape = (*told.given.shape, N_CHANNELS)
         x_0 = (noise(shape, seeds) * told.exists.unsqueeze(1)).to(device)
         told = told.to(device)
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
-            out: Tensor = self.network(x, t, told).float()
+            out: Tensor = network(x, t, told).float()
             return out
 
         if condition is not None:  # in float32: repeated steps would magnify the rounding of bf16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.sidechains import TYPES
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.published.file import is_published, load_published
-from openmm_mdgen.tasks.model import SolverConfig
+from openmm_mdgen.tasks.model import STUDENT, SolverConfig
 from openmm_mdgen.tasks.protocols import Model, ModelLike, known_object
 from openmm_mdgen.tasks.simulate import Simulate
 from openmm_mdgen.tasks.upsample import Upsample
@@ -58,6 +58,8 @@ class Weights:
         What the model card says of the run.
     content_hash : str
         SHA-256 of the file that they were read from.
+    student : dict of str to Tensor
+        Parameters of a network of the same shape that takes few steps; may be empty.
     """
 
     config: VelocityConfig
@@ -73,11 +75,13 @@ class Weights:
     solver: tuple[Any, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
     content_hash: str = ""
+    student: dict[str, Tensor] = field(default_factory=dict)
 
 
-def save_weights(path: Path, weights: Weights) -> None:
-    """Write a .safetensors file."""
-    tensors = {f"network.{k}": v.detach().cpu().float().contiguous() for k, v in weights.state.items()}
+def save_weights(path: Path, weights: Weights, *, dtype: torch.dtype = torch.float32) -> None:
+    """Write a .safetensors file, the networks in ``dtype``; half precision halves its size."""
+    tensors = {f"network.{k}": v.detach().cpu().to(dtype).contiguous() for k, v in weights.state.items()}
+    tensors |= {f"student.{k}": v.detach().cpu().to(dtype).contiguous() for k, v in weights.student.items()}
     tensors |= {f"table.{k}": v.contiguous() for k, v in weights.tables.items()}
     about = {k: getattr(weights, k) for k in _ABOUT}
     metadata = {"format": FORMAT, "config": json.dumps(asdict(weights.config)), "about": json.dumps(about)}
@@ -100,11 +104,18 @@ def read_weights(path: Path) -> Weights:
             + ("give it to design as identities=" if guesses else "use openmm-mdgen import")
         )
     config, about = _read_metadata(metadata, path)
-    state = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
+    state, student = (
+        {k.removeprefix(prefix): v.float() for k, v in tensors.items() if k.startswith(prefix)}
+        for prefix in ("network.", "student.")
+    )
     state = {k: v for k, v in state.items() if not k.startswith("identity_out.")}  # early files have this layer
     tables = {k.removeprefix("table."): v for k, v in tensors.items() if k.startswith("table.")}
-    check_state(VelocityNetwork(config).state_dict() | _empty_tables(about, config, tables), state | tables, path)
-    return Weights(config, state, tables, **about, content_hash=hashlib.sha256(path.read_bytes()).hexdigest())
+    shape = VelocityNetwork(config).state_dict()
+    check_state(shape | _empty_tables(about, config, tables), state | tables, path)
+    if student or (about.get("solver") or ("",))[0] == STUDENT:
+        check_state(shape, student, path)
+    content_hash = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Weights(config, state, tables, **about, content_hash=content_hash, student=student)
 
 
 def _read_metadata(metadata: dict[str, str], path: Path) -> tuple[VelocityConfig, dict[str, Any]]:
@@ -230,6 +241,9 @@ def simulation(weights: Weights, device: str | None = None) -> Simulate:
         lengths=weights.lengths,
         solver=SolverConfig(*weights.solver),
         temperatures=(weights.temperatures[0], weights.temperatures[1]) if weights.temperatures else None,
+        student=build_network(replace(weights, state=weights.student), choose_device(device))
+        if weights.student
+        else None,
     )
 
 
