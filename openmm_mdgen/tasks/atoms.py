@@ -31,6 +31,8 @@ class PeptideAtoms:
         Å; where bond lengths, angles and hydrogen positions are taken from.
     normalization : Normalization
         Of the tokens.
+    thorough : bool
+        As for `ClashRepair`.
 
     Attributes
     ----------
@@ -39,13 +41,15 @@ class PeptideAtoms:
     exists : Tensor (L, C) of bool
     """
 
-    def __init__(self, peptide: Peptide, reference: np.ndarray, normalization: Normalization) -> None:
+    def __init__(
+        self, peptide: Peptide, reference: np.ndarray, normalization: Normalization, *, thorough: bool = False
+    ) -> None:
         self.peptide, self.normalization = peptide, normalization
         self.internal = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms)
         self.geometry = self.internal.geometry(torch.as_tensor(np.array(reference), dtype=torch.float64))
         self.sequence = sequence_to_indices(peptide.residue_types)
         self.exists = internal_to_channels(self.internal.exists)
-        self.mend = ClashRepair(self.internal, self.decode_internal)
+        self.mend = ClashRepair(self.internal, self.decode_internal, thorough=thorough)
 
     @property
     def heavy(self) -> Tensor:

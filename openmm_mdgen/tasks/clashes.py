@@ -17,6 +17,17 @@ from openmm_mdgen.geometry.internal import CHI1, OMEGA, PHI, TORSIONS, InternalC
 HEAVY, APOLAR, POLAR = 1.2, 0.8, 0.4  # Å, radii of heavy atoms, of hydrogens on carbon and of others: sums are limits
 BENDS = (0.05, 0.1, 0.1, 0.15, 0.15, 0.2, 0.2, 0.3, 0.3)  # radians, standard deviations of the candidates, in turn
 BORROWED = (-1, 1, -2, 2)  # frames away, whose side chains and then whose torsions are tried after that
+FEW = (0.2, 0.3, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # radians, where few torsions turn: lever arms of long chains are long
+    0.2,
+    0.3,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.8,
+    1.0,
+)  # radians, where few torsions turn: long chains, whose lever arms are long
+ROUNDS = 4  # of those, each from the best of the round before
 
 
 class ClashRepair:
@@ -32,12 +43,20 @@ class ClashRepair:
         Internal coordinates (F, L, 16) to positions (F, N, 3) in Å.
     turns : Tensor (L, 16) of bool, optional
         Which internal coordinates may be changed; default: every torsion but omega, which stays planar.
+    thorough : bool
+        Whether frames that overlap after all this are searched for further, and at last take the torsions of the
+        nearest frame that does not. Weights of before this was tried keep their frames without it.
     """
 
     def __init__(
-        self, internal: InternalCoordinates, decode: Callable[[Tensor], Tensor], turns: Tensor | None = None
+        self,
+        internal: InternalCoordinates,
+        decode: Callable[[Tensor], Tensor],
+        turns: Tensor | None = None,
+        *,
+        thorough: bool = False,
     ) -> None:
-        self._decode = decode
+        self._decode, self._thorough = decode, thorough
         self._pairs = far_pairs(internal)
         self._limits = radii(internal)[self._pairs].sum(0)
         self._turns = free_torsions(internal) if turns is None else turns
@@ -70,17 +89,41 @@ class ClashRepair:
         bad = (self.room(frames) < 1).nonzero().squeeze(-1)
         if not len(bad):
             return internal, frames
-        trials = self._candidates(internal, bad, torch.Generator().manual_seed(seed))  # (K, bad, L, 16)
+        generator = torch.Generator().manual_seed(seed)
+        good = (self.room(frames) >= 1).nonzero().squeeze(-1)
+        trials = self._candidates(internal, bad, generator)  # (K, bad, L, 16)
         internal, frames, best = internal.clone(), frames.clone(), frames.new_zeros(len(bad))
-        for some in (trials[: len(BENDS)], trials[len(BENDS) :]):  # later ones for frames that still overlap
+        searched = ROUNDS + 1 if self._thorough else 0
+        for number in range(2 + searched):  # later ones for frames that still overlap
             left = (best < 1).nonzero().squeeze(-1)
             if not len(left):
                 break
-            values, built, room = self._best(some[:, left])
+            if number < 2:
+                some = (trials[: len(BENDS)], trials[len(BENDS) :])[number][:, left]
+            elif number < 1 + searched:
+                some = self._few(internal[bad[left]], generator)
+            else:
+                some = self._nearest(internal, bad[left], good)
+            values, built, room = self._best(some)
             better = room > best[left]
             taken = left[better]
             best[taken], internal[bad[taken]], frames[bad[taken]] = room[better], values[better], built[better]
         return internal, frames
+
+    def _few(self, now: Tensor, generator: torch.Generator) -> Tensor:
+        """Candidates (K, B, L, 16) of which one torsion in six, on average, turns."""
+        out = []
+        for width in FEW:
+            which = (torch.rand(now.shape, generator=generator) < 1 / 6) & self._turns
+            out.append(now + width * torch.randn(now.shape, generator=generator, dtype=now.dtype) * which)
+        return torch.stack(out)
+
+    def _nearest(self, internal: Tensor, bad: Tensor, good: Tensor) -> Tensor:
+        """The torsions of the nearest frame of the block that does not overlap, as candidates (1, B, L, 16)."""
+        if not len(good):
+            return internal[bad].unsqueeze(0)
+        nearest = good[(good[None] - bad[:, None]).abs().argmin(1)]
+        return torch.where(self._turns, internal[nearest], internal[bad]).unsqueeze(0)
 
     def _best(self, candidates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Of K candidates (K, B, L, 16), the one for each of B frames, its positions and its `room`."""

@@ -88,7 +88,7 @@ class InterpolateSampler:
 
     def __init__(self, task: Interpolate, peptide: Peptide, interval: float, reference: np.ndarray) -> None:
         self.task, self.interval = task, interval
-        self.atoms = PeptideAtoms(peptide, reference, task.normalization)
+        self.atoms = PeptideAtoms(peptide, reference, task.normalization, thorough=task.network.config.tempered)
         self._reference = torch.as_tensor(np.array(reference), dtype=torch.float64)
 
     def sample(self, keys: Mapping[int, np.ndarray], n_frames: int, seeds: Sequence[int]) -> np.ndarray:

@@ -69,7 +69,7 @@ class SimulatePropagator:
 
     def __init__(self, task: Simulate, peptide: Peptide, interval: float, reference: np.ndarray) -> None:
         self.task, self.interval, self.n_frames = task, interval, task.n_frames
-        self.atoms = PeptideAtoms(peptide, reference, task.normalization)
+        self.atoms = PeptideAtoms(peptide, reference, task.normalization, thorough=task.network.config.tempered)
 
     def next_block(self, start: np.ndarray, seed: int) -> np.ndarray:
         """The frames (n_frames, N, 3) in Å that follow ``start`` (N, 3) in Å."""
