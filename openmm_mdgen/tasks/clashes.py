@@ -18,15 +18,6 @@ HEAVY, APOLAR, POLAR = 1.2, 0.8, 0.4  # Å, radii of heavy atoms, of hydrogens o
 BENDS = (0.05, 0.1, 0.1, 0.15, 0.15, 0.2, 0.2, 0.3, 0.3)  # radians, standard deviations of the candidates, in turn
 BORROWED = (-1, 1, -2, 2)  # frames away, whose side chains and then whose torsions are tried after that
 FEW = (0.2, 0.3, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # radians, where few torsions turn: lever arms of long chains are long
-    0.2,
-    0.3,
-    0.3,
-    0.4,
-    0.5,
-    0.6,
-    0.8,
-    1.0,
-)  # radians, where few torsions turn: long chains, whose lever arms are long
 ROUNDS = 4  # of those, each from the best of the round before
 
 

@@ -71,6 +71,9 @@ class BoundModel:
         if self._task is None:
             task = _loaded(self.model, self.device)
             expected, found = self.recipe.origin.model_hash, model_info(task).content_hash
+            if expected and found != expected and (earlier := _earlier(self.model, expected)) is not None:
+                task = _loaded(earlier, self.device)
+                found = expected
             if expected and found != expected:
                 raise MDGenError(
                     f"model {self.model!r} has content {found[:12] or 'unknown'}, the recipe was written with "
@@ -78,6 +81,15 @@ class BoundModel:
                 )
             self._task = task
         return self._task
+
+
+def _earlier(model: ModelLike, content_hash: str) -> Path | None:
+    """Weights of an earlier version that come with the package, where a recipe names its model and not a file."""
+    if not isinstance(model, str) or Path(model).suffix:
+        return None
+    from openmm_mdgen.weights.checkpoint import bundled_with_hash
+
+    return bundled_with_hash(content_hash)
 
 
 def _loaded(model: ModelLike, device: str | None) -> Propagator | Simulator:

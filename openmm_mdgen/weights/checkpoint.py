@@ -225,8 +225,21 @@ def _named(name: str, device: str | None) -> Model:
 
 
 def bundled_peptide(device: str | None = None) -> Simulate:
-    """The model that comes with the package: 1 to 8 residues, capped or not, 350 K."""
+    """The model that comes with the package: 1 to 12 residues, capped or not, 280 to 450 K."""
     return simulation(read_weights(bundled_path("peptide")), device)
+
+
+def bundled_peptide_0_1(device: str | None = None) -> Simulate:
+    """The model of version 0.1, which recipes of that time name by its hash: 1 to 8 residues, 350 K."""
+    return simulation(read_weights(bundled_path("peptide-0.1")), device)
+
+
+def bundled_with_hash(content_hash: str) -> Path | None:
+    """The weights that come with the package and have this SHA-256, if there are any."""
+    for path in sorted(bundled_path("peptide").parent.glob("*.safetensors")):
+        if hashlib.sha256(path.read_bytes()).hexdigest() == content_hash:
+            return path
+    return None
 
 
 def simulation(weights: Weights, device: str | None = None) -> Simulate:
