@@ -10,6 +10,7 @@ import MDAnalysis as mda
 import numpy as np
 import pytest
 from openmm import app
+from test_integrator_network import make_weights
 
 from openmm_mdgen.weights.checkpoint import load_task
 
@@ -97,6 +98,28 @@ def test_any_propagator(run):
     assert universe.trajectory.n_frames == 100 and universe.trajectory.dt == pytest.approx(1, rel=1e-4)
     first, last = universe.trajectory[0].positions.copy(), universe.trajectory[-1].positions.copy()
     assert np.abs(first - last).max() > 0.1
+
+
+@pytest.fixture
+def tempered(tmp_path):
+    """A small network that knows temperatures from 300 to 450 K, untrained."""
+    return make_weights(tmp_path / "tempered.safetensors", temperatures=(300.0, 450.0))
+
+
+def test_annealing(run, tempered, capsys):
+    folder = run("annealing.py", tempered, 5000)
+    universe = mda.Universe(str(folder / "peptide.pdb"), str(folder / "annealing.dcd"))
+    assert universe.trajectory.n_frames == 10 and universe.trajectory.dt == pytest.approx(10, rel=1e-4)
+    assert len(capsys.readouterr().out.splitlines()) == 6
+
+
+def test_replica_exchange(run, tempered, capsys):
+    run("replica_exchange.py", tempered, 4)
+    assert "changes of temperature in 4 iterations, by replica: [" in capsys.readouterr().out
+
+
+def test_replica_exchange_says_what_it_is_worth():
+    assert "detailed\nbalance holds only" in (EXAMPLES / "replica_exchange.py").read_text()
 
 
 @needs_weights

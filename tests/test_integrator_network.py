@@ -17,17 +17,16 @@ from openmm_mdgen.weights.checkpoint import Weights, load_task, save_weights
 BLOCK = 63  # frames
 
 
-def make_weights(path: Path, seed: int = 0) -> Path:
+def make_weights(path: Path, seed: int = 0, temperatures: tuple[float, ...] = ()) -> Path:
     """A small network's file, untrained."""
     torch.manual_seed(seed)
-    config = VelocityConfig(width=32, depth=1, heads=2)
+    config = VelocityConfig(width=32, depth=1, heads=2, tempered=bool(temperatures))
     network = VelocityNetwork(config)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     tables = {"mean": torch.zeros(N_CHANNELS), "std": torch.ones(N_CHANNELS)}
-    save_weights(
-        path, Weights(config, network.state_dict(), tables, name="tiny", intervals=(1.0, 100.0), lengths=(1, 3))
-    )
+    about = {"name": "tiny", "intervals": (1.0, 100.0), "lengths": (1, 3), "temperatures": temperatures}
+    save_weights(path, Weights(config, network.state_dict(), tables, **about))
     return path
 
 
@@ -62,6 +61,19 @@ def test_resuming_is_bitwise(make_simulation, make_integrator, weights, tmp_path
     resumed.minimizeEnergy(maxIterations=2)
     resumed.loadState(str(tmp_path / "saved.xml"))
     assert np.array_equal(frames(resumed, 10), expected[BLOCK - 3 :])
+
+
+def test_a_network_of_several_temperatures(make_simulation, make_integrator, tmp_path):
+    """Its frames depend on the temperature, in mid-run too, and a restart gives the same bits."""
+    weights = make_weights(tmp_path / "tempered.safetensors", temperatures=(300.0, 450.0))
+    warm, cold = (make_simulation(make_integrator(model=weights, temperature=t)) for t in (450, 300))
+    assert np.abs(frames(warm, 1) - frames(cold, 1)).max() > 1e-4
+    warm.integrator.setTemperature(310 * unit.kelvin)
+    warm.saveState(str(tmp_path / "saved.xml"))
+    expected = frames(warm, 2)
+    resumed = make_simulation(make_integrator(model=weights, seed=1))
+    resumed.loadState(str(tmp_path / "saved.xml"))
+    assert np.array_equal(frames(resumed, 2), expected)
 
 
 def test_ranges_of_the_model(make_integrator, make_simulation, weights, qgre):

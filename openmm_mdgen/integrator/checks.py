@@ -16,6 +16,7 @@ from openmm_mdgen.integrator.forces import check_forces, warn_of_idle_forces
 from openmm_mdgen.tasks.ranges import is_within
 
 _LONG_STEP = 0.5  # ps; no integrator takes such steps, so that a bare number of this size was meant in fs
+_SAME_KELVIN = 0.5
 _MASS_TOLERANCE = 0.5  # amu per heavy atom with its hydrogens; force fields round masses to 0.01
 
 
@@ -99,18 +100,20 @@ def frozen_atoms(system: mm.System) -> np.ndarray:
     return out
 
 
-def check_temperature(temperature: float, of_model: float | None, strict: bool) -> None:
-    """Warn, or raise when strict, about a temperature (K) that the model was not trained at."""
+def check_temperature(temperature: float, of_model: tuple[float, float] | None, strict: bool) -> None:
+    """Warn, or raise when strict, about a temperature (K) outside the range that the model was trained in."""
     if not temperature > 0:
         raise MDGenError(
             f"temperature {temperature:g} K is not above zero; give one in kelvin, as temperature=350*kelvin"
         )
-    if of_model is None or abs(temperature - of_model) < 0.5:
+    if of_model is None or of_model[0] - _SAME_KELVIN < temperature < of_model[1] + _SAME_KELVIN:
         return
+    low, high = of_model
+    nearest = min(max(temperature, low), high)
+    fault = f"not the model's {low:g} K" if low == high else f"outside the model's {low:g} to {high:g} K"
     message = (
-        f"temperature {temperature:g} K is not the model's {of_model:g} K: frames are of the model's ensemble at "
-        f"{of_model:g} K, velocities are drawn at {temperature:g} K; use temperature={of_model:g}*kelvin for one "
-        "ensemble"
+        f"temperature {temperature:g} K is {fault}: frames are of the model's ensemble at {nearest:g} K, velocities "
+        f"are drawn at {temperature:g} K; use temperature={nearest:g}*kelvin for one ensemble"
     )
     if strict:
         raise MDGenError(message)

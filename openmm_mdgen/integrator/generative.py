@@ -25,6 +25,7 @@ from openmm_mdgen.integrator.placing import FramePlacer, read_positions
 from openmm_mdgen.integrator.solvent import check_solvent
 from openmm_mdgen.integrator.state import EXHAUSTED, GeneratorState, StateVariables, fingerprint, text_fingerprint
 from openmm_mdgen.integrator.velocities import VelocitySource
+from openmm_mdgen.tasks.chain import Link
 from openmm_mdgen.tasks.protocols import ModelLike
 
 _OF_A_CONTEXT = {
@@ -39,6 +40,7 @@ _OF_A_CONTEXT = {
     "_placer",
     "_velocities",
 }
+_SAME_MICROKELVIN = 1000  # single precision keeps 350 K to 30
 MOVED = 1e-4
 """Positions (nm) further than this from the last given frame were set or minimised by the user."""
 
@@ -55,7 +57,8 @@ class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):  # type: ignor
     topology : openmm.app.Topology
         The atoms of the System, as given to ``createSystem``.
     temperature : openmm.unit.Quantity or float (K), optional
-        At which velocities are drawn; frames are of the model's temperature, which is the default.
+        Of the ensemble, where the model learned a range of them; else that of the velocities, and frames are of the
+        model's temperature, which is the default. It can be set in mid-run, and is part of checkpoints and State XML.
     frictionCoeff : openmm.unit.Quantity or float (1/ps), optional
         Taken where a script has it, before the step size; without effect.
     stepSize : openmm.unit.Quantity, float (ps) or str, optional
@@ -69,7 +72,7 @@ class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):  # type: ignor
     device : str, optional
         Where the network runs ("cpu", "cuda", "mps"); chosen if left out.
     strict : bool, optional
-        Raise where a temperature unlike the model's would give a warning.
+        Raise where a temperature outside the model's range would give a warning.
 
     Raises
     ------
@@ -152,14 +155,18 @@ class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):  # type: ignor
         self._steps_per_frame = checks.steps_per_frame(self._interval, self._step_size, given.stepSize)
         super().__init__(self._step_size)
         self._model = NamedSimulator("peptide" if given.model is None else given.model, given.device)
-        self._model_temperature = self._model.info.temperature
         self._source = BlockSource(self._model.model, self._topology, self._interval)
         if self._source.rebinds:
             check_solvent(self._topology, self._step_size)
             checks.check_interval(self._interval, self._model.info.intervals)
+        self._known_temperatures: set[float] = set()
         self._temperature = self.addGlobalVariable("temperature", self._checked_temperature(given.temperature))
         self._source_key = text_fingerprint(f"{self._model.content}:{self._interval}")
-        first = GeneratorState(checks.checked_seed(given.seed), source_key=self._source_key)
+        first = GeneratorState(
+            checks.checked_seed(given.seed),
+            source_key=self._source_key,
+            microkelvin=self._model.to_microkelvin(self.getGlobalVariable(self._temperature)),
+        )
         self._variables = StateVariables(self, first)
         self._add_guard()
         self._forget_context()
@@ -212,20 +219,32 @@ class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):  # type: ignor
         if self._watch is not None:
             self._watch.look(self._steps_per_frame)
         positions = read_positions(context)
-        state = self._state_for_next(context, positions)
+        temperature = self._temperature_for_next()
+        state = self._state_for_next(context, positions, self._model.to_microkelvin(temperature))
         self._placer.put(context, self._frames(state)[state.index], positions, self.getConstraintTolerance())
-        temperature = self.getGlobalVariable(self._temperature)
-        context.setVelocities(self._velocities.draw(temperature, (state.seed, state.block, state.index)))
+        context.setVelocities(self._velocities.draw(temperature, _velocity_key(state)))
         context.applyVelocityConstraints(self.getConstraintTolerance())
         state = replace(state, index=state.index + 1)
         self._variables.write(self, state)
         self._given = (_frame_key(state), read_positions(context))
 
-    def _state_for_next(self, context: mm.Context, positions: np.ndarray) -> GeneratorState:
-        """The state whose index names the frame to give: in the block, in the next, or in one from moved positions."""
+    def _temperature_for_next(self) -> float:
+        """K, as last set; checked where it was set as a global variable, as OpenMM's samplers do."""
+        temperature: float = self.getGlobalVariable(self._temperature)
+        if round(temperature, 3) not in self._known_temperatures:
+            self._checked_temperature(temperature)
+        return temperature
+
+    def _state_for_next(self, context: mm.Context, positions: np.ndarray, microkelvin: int) -> GeneratorState:
+        """The state whose index names the frame to give: in the block, in the next, or in one from moved positions.
+
+        Another temperature starts another block, as moved positions do.
+        """
         state = self._variables.read(self)
         if not state.started:
             state = replace(state, block=-1, started=1)
+        if abs(state.microkelvin - microkelvin) > _SAME_MICROKELVIN:
+            state = state.at_temperature(microkelvin)
         if not self._variables.keeps(self, "reference", state.reference_key):
             state = replace(state, reference_key=self._variables.store(self, "reference", positions))
         if not self._variables.keeps(self, "anchor", state.anchor_key):
@@ -248,14 +267,14 @@ class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):  # type: ignor
         """(n_frames, N, 3) nm: the state's block, from memory or generated."""
         anchor = self._variables.load(self, "anchor", state.anchor_key)
         assert anchor is not None  # stored or looked for before
-        return self._source.frames(_frame_key(state)[:-1], anchor, state.seed, state.block)
+        return self._source.frames(_frame_key(state)[:-1], anchor, Link(state.seed, state.branch), state.block)
 
     def _bind_reference(self, state: GeneratorState) -> None:
-        """Have the model use the state's reference geometry."""
-        if not self._source.is_bound_to(state.reference_key):
+        """Have the model use the state's reference geometry and temperature."""
+        if not self._source.is_bound_to(state.reference_key, state.microkelvin):
             reference = self._variables.load(self, "reference", state.reference_key)
             assert reference is not None
-            self._source.bind(reference, state.reference_key)
+            self._source.bind(reference, state.reference_key, state.microkelvin)
 
     # ---- binding
 
@@ -359,8 +378,9 @@ class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):  # type: ignor
     def _check_start(self, context: mm.Context) -> None:
         """Raise at the first step what would otherwise wait for the first frame."""
         positions = read_positions(context)
-        if not self._variables.read(self).started:
-            self._source.bind(positions, fingerprint(positions))
+        state = self._variables.read(self)
+        if not state.started:
+            self._source.bind(positions, fingerprint(positions), state.microkelvin)
         if self._watch is not None:
             self._watch.look(self._steps_per_frame)
 
@@ -378,11 +398,14 @@ class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):  # type: ignor
         return self._interval * unit.picosecond
 
     def getTemperature(self) -> unit.Quantity:
-        """The temperature at which velocities are drawn."""
+        """The temperature of the ensemble, at which velocities are drawn too."""
         return self.getGlobalVariable(self._temperature) * unit.kelvin
 
     def setTemperature(self, temp: Any) -> None:
-        """Draw velocities at another temperature from the next frame on; warns where the model's differs."""
+        """Go on at another temperature from the next frame on; warns outside the model's range.
+
+        A model that learned a range starts another block there, conditioned on the present frame.
+        """
         self.setGlobalVariable(self._temperature, self._checked_temperature(temp))
 
     def getFriction(self) -> unit.Quantity:
@@ -404,11 +427,12 @@ class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):  # type: ignor
 
     def _checked_temperature(self, temperature: Any) -> float:
         if temperature is None:
-            if self._model_temperature is None:
+            if self._model.temperature is None:
                 raise MDGenError("the model names no temperature; give one, as temperature=350*kelvin")
-            return self._model_temperature
+            return self._model.temperature
         kelvin = to_kelvin(temperature)
-        checks.check_temperature(kelvin, self._model_temperature, self._strict)
+        checks.check_temperature(kelvin, self._model.info.temperatures, self._strict)
+        self._known_temperatures.add(round(kelvin, 3))
         return kelvin
 
     # ---- copies
@@ -445,4 +469,18 @@ class ForeignStateError(MDGenError, mm.OpenMMException):  # type: ignore[misc]  
 
 def _frame_key(state: GeneratorState) -> tuple[int, ...]:
     """Names the block, and as the last item how many of its frames were given."""
-    return state.seed, state.block, state.anchor_key, state.reference_key, state.index
+    return (
+        state.seed,
+        state.block,
+        state.branch,
+        state.microkelvin,
+        state.anchor_key,
+        state.reference_key,
+        state.index,
+    )
+
+
+def _velocity_key(state: GeneratorState) -> tuple[int, ...]:
+    """Seeds the velocities of the frame that is given."""
+    key = state.seed, state.block, state.index
+    return (*key, state.branch) if state.branch else key

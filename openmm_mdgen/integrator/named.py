@@ -9,7 +9,7 @@ from typing import Any
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.propagator import Propagator
-from openmm_mdgen.tasks.protocols import ModelInfo, ModelLike, Simulator, is_propagator, model_info
+from openmm_mdgen.tasks.protocols import ModelInfo, ModelLike, Simulator, default_temperature, is_propagator, model_info
 from openmm_mdgen.weights.roles import as_simulator
 
 _WEIGHTS = (".safetensors", ".ckpt")
@@ -48,6 +48,24 @@ class NamedSimulator:
         return self.info.content_hash or (
             f"{self.model.n_frames} frames" if is_propagator(self.model) else self.info.name
         )
+
+    @property
+    def temperature(self) -> float | None:
+        """K, at which it simulates where none is given; None where it names none."""
+        return default_temperature(self.model)
+
+    @property
+    def is_tempered(self) -> bool:
+        """Whether its frames depend on the temperature."""
+        return not is_propagator(self.model) and self.info.temperatures is not None and self.info.temperature is None
+
+    def to_microkelvin(self, temperature: float) -> int:
+        """1e-6 K of the ensemble that it gives at a temperature in K; 0 where that does not matter."""
+        if not self.is_tempered:
+            return 0
+        assert self.info.temperatures is not None
+        low, high = self.info.temperatures
+        return round(min(max(temperature, low), high) * 1e6)
 
     def __reduce__(self) -> tuple[Callable[..., NamedSimulator], tuple[Any, ...]]:
         if not isinstance(self._given, str | Path):

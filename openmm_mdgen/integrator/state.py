@@ -2,15 +2,25 @@
 
 import copy
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import openmm as mm
 
 _BITS = 24  # a single-precision platform keeps integers below 2**24 exactly
-_WORDS = {"seed": 3, "block": 2, "index": 1, "anchor_key": 2, "reference_key": 2, "started": 1, "source_key": 2}
+_WORDS = {
+    "seed": 3,
+    "block": 2,
+    "index": 1,
+    "anchor_key": 2,
+    "reference_key": 2,
+    "started": 1,
+    "source_key": 2,
+    "microkelvin": 2,
+    "branch": 2,
+}
 _PREFIX = "mdgen_"
-_FORMAT = 8_431_902.0
+_FORMAT = 8_431_903.0
 """A number that no other integrator's variables hold at this place; another one with every change of the variables."""
 
 EXHAUSTED = 2**_BITS - 1
@@ -35,6 +45,11 @@ class GeneratorState:
         1 once a first block was begun.
     source_key : int
         48-bit fingerprint of the model and the interval between frames.
+    microkelvin : int
+        Temperature of the block, in 1e-6 K; 0 for a model that knows of none.
+    branch : int
+        0, or the 48-bit fingerprint of the changes of temperature so far: replicas that exchange temperatures draw from
+        noise of their own, though they have one seed.
     """
 
     seed: int
@@ -44,6 +59,13 @@ class GeneratorState:
     reference_key: int = 0
     started: int = 0
     source_key: int = 0
+    microkelvin: int = 0
+    branch: int = 0
+
+    def at_temperature(self, microkelvin: int) -> "GeneratorState":
+        """The same from another temperature on: the next frame starts another block, with noise of its own."""
+        branch = text_fingerprint(f"{self.branch}:{self.block}:{self.microkelvin}:{microkelvin}")
+        return replace(self, microkelvin=microkelvin, branch=branch, index=EXHAUSTED)
 
 
 class StateVariables:

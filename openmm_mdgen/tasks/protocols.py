@@ -268,6 +268,12 @@ def model_info(model: object) -> ModelInfo:
     )
 
 
+def default_temperature(model: object) -> float | None:
+    """K, at which a model simulates where none is given: its only one, or of several the one that it names."""
+    only, named = model_info(model).temperature, _attribute(model, "temperature")
+    return only if only is not None else named if named is None else float(named)
+
+
 def _attribute(model: object, name: str) -> Any:
     return getattr(model, name, None)
 
