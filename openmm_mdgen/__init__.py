@@ -4,8 +4,13 @@ Importing it teaches MDAnalysis the ``.mdgen`` format; torch is imported only wh
 """
 
 import importlib
+import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+# torch's threads read it when torch is loaded: they spin while they wait, and collapse beside one busy process
+if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & set(os.environ):
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 from openmm_mdgen.errors import MDGenError as MDGenError
 from openmm_mdgen.errors import MDGenWarning as MDGenWarning
