@@ -34,6 +34,7 @@ def simulate(
     device: str | None = ...,
     temperature: float | None = ...,
     equilibrate: Time = ...,
+    hydrogens: str = ...,
 ) -> Universe: ...
 @overload
 def simulate(
@@ -47,6 +48,7 @@ def simulate(
     device: str | None = ...,
     temperature: float | None = ...,
     equilibrate: Time = ...,
+    hydrogens: str = ...,
 ) -> list[Universe]: ...
 def simulate(
     structure: Source,
@@ -58,6 +60,7 @@ def simulate(
     device: str | None = None,
     temperature: float | None = None,
     equilibrate: Time = 0.0,
+    hydrogens: str = "moving",
 ) -> Universe | list[Universe]:
     """A generated trajectory as a Universe; its frames are made when they are read.
 
@@ -99,7 +102,7 @@ def simulate(
     skip = whole_intervals(equilibrate, interval, "equilibrate") if equilibrate else 0
     if replicas is not None and (isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 1):
         raise MDGenError(f"replicas {replicas!r} must be a whole number of 1 or more; leave it out for one trajectory")
-    opened = open_recipe(Recipe(model, _kept(structure), n_frames, interval, seed=seed, skip=skip))
+    opened = open_recipe(Recipe(model, _kept(structure), n_frames, interval, seed=seed, skip=skip, hydrogens=hydrogens))
     found = opened.replicas(range(replicas or 1), device=device)
     universes = [_universe(structure, opened, replica) for replica in found]
     _check_temperature(temperature, universes[0].trajectory.model_info)

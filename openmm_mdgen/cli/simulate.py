@@ -39,6 +39,7 @@ class Options:
     device: str | None
     steps: int | None
     relax: bool
+    hydrogens: str
     quiet: bool
 
     @property
@@ -71,6 +72,13 @@ class Options:
 @click.option(
     "--relax", is_flag=True, help="Minimise every frame for a short while (ff14SB, OBC2) before it is written."
 )
+@click.option(
+    "--hydrogens",
+    type=click.Choice(["moving", "quiet"]),
+    default="moving",
+    show_default=True,
+    help="Drawn from their thermal distribution, or as in the start.",
+)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(
     structure: Path | None,
@@ -86,6 +94,7 @@ def command(
     device: str | None,
     steps: int | None,
     relax: bool,
+    hydrogens: str,
     quiet: bool,
 ) -> None:
     """Generate trajectories that start from STRUCTURE, or from the peptide that --sequence names.
@@ -107,6 +116,7 @@ def command(
             device=device,
             steps=steps,
             relax=relax,
+            hydrogens=hydrogens,
             quiet=quiet,
         )
         start = find_start(structure, sequence, select)
@@ -181,6 +191,7 @@ def _write_recipes(start: Start, options: Options, output: Path, paths: list[Pat
             seed=options.seed,
             replica=replica,
             skip=options.skip,
+            hydrogens=options.hydrogens,
         )
         write_recipe(recipe_to_universe(recipe.with_hashes(), device=options.device).trajectory.recipe, path)
         click.echo(f"recipe of {options.n_frames} frames, {time_to_text(options.interval)} apart: {path}")
@@ -215,7 +226,7 @@ def _load(start: Start, options: Options) -> tuple[ModelInfo, Propagator]:
     model = as_simulator(options.model, options.device)
     if options.steps is not None:
         model = with_steps(model, options.steps)
-    return model_info(model), bind_simulator(model, start.structure, options.interval)
+    return model_info(model), bind_simulator(model, start.structure, options.interval, hydrogens=options.hydrogens)
 
 
 def _write_topology(start: Start, output: Path) -> Path | None:

@@ -285,10 +285,12 @@ def bind_simulator(
     *,
     reference: np.ndarray | None = None,
     temperature: float | None = None,
+    hydrogens: str | None = None,
 ) -> Propagator:
     """The propagator of a model for these atoms; one that makes blocks as it is stays as it is.
 
     Arguments are those of `Simulator.bind`; a model that learned one temperature, or says of none, is not told it.
+    ``hydrogens`` is told to models that know of ``with_hydrogens``.
 
     Raises
     ------
@@ -297,6 +299,8 @@ def bind_simulator(
     """
     if is_propagator(model):
         return model
+    if hydrogens is not None and offers(model, "with_hydrogens"):
+        model = model.with_hydrogens(hydrogens)  # type: ignore[union-attr]
     assert is_simulator(model)
     info = model_info(model)
     if temperature is not None and info.temperature is None and info.temperatures is not None:

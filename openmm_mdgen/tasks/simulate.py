@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.atoms import PeptideAtoms
+from openmm_mdgen.tasks.hydrogens import ROOM, checked_hydrogens, peptide_motion
 from openmm_mdgen.tasks.model import PeptideModel
 from openmm_mdgen.tokens.tokens import Conditioning
 
@@ -23,10 +24,18 @@ class Simulate(PeptideModel):
     Attributes
     ----------
     n_frames : int
-        New frames per window; the rest is `PeptideModel`'s.
+        New frames per window.
+    hydrogens : str
+        ``"moving"``: drawn from their thermal distribution about where they were placed; ``"quiet"``: as placed. The
+        rest is `PeptideModel`'s.
     """
 
     n_frames: int = 63
+    hydrogens: str = "moving"
+
+    def with_hydrogens(self, hydrogens: str) -> Simulate:
+        """This task with hydrogens that are ``"moving"`` or ``"quiet"``."""
+        return replace(self, hydrogens=checked_hydrogens(hydrogens))
 
     def bind(
         self,
@@ -70,6 +79,9 @@ class SimulatePropagator:
     def __init__(self, task: Simulate, peptide: Peptide, interval: float, reference: np.ndarray) -> None:
         self.task, self.interval, self.n_frames = task, interval, task.n_frames
         self.atoms = PeptideAtoms(peptide, reference, task.normalization, thorough=task.network.config.tempered)
+        self._motion = None
+        if task.hydrogens == "moving":
+            self._motion = peptide_motion(peptide, self.atoms.internal.bonds, reference, task.temperature or ROOM)
 
     def next_block(self, start: np.ndarray, seed: int) -> np.ndarray:
         """The frames (n_frames, N, 3) in Å that follow ``start`` (N, 3) in Å."""
@@ -90,7 +102,10 @@ class SimulatePropagator:
         """Frames (B, n_frames, N, 3) in Å of tokens (B, n_frames + 1, L, C), laid on their starts (B, N, 3) in Å."""
         frames = self.atoms.decode(tokens[:, 1:], list(seeds))
         heavy = self.atoms.heavy
-        return superpose(frames[:, :, heavy], _positions(starts)[:, None, heavy], frames).numpy()
+        placed = superpose(frames[:, :, heavy], _positions(starts)[:, None, heavy], frames).numpy()
+        if self._motion is None:
+            return placed
+        return np.stack([self._motion.moved(block, seed) for block, seed in zip(placed, seeds, strict=True)])
 
 
 def _positions(starts: np.ndarray) -> Tensor:

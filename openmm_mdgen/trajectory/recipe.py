@@ -14,6 +14,7 @@ from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.matching import match_atoms
 from openmm_mdgen.peptide.structure import Structure
+from openmm_mdgen.tasks.hydrogens import checked_hydrogens
 from openmm_mdgen.tasks.protocols import ModelLike
 
 _TASKS = ("simulate",)
@@ -63,6 +64,8 @@ class Recipe:
         The same recipe with another seed or replica number is another trajectory.
     skip
         Frames generated before frame 0 and left out (equilibration).
+    hydrogens
+        ``"moving"`` or ``"quiet"``, where the model knows of it.
     task
         ``"simulate"``.
     origin
@@ -82,6 +85,7 @@ class Recipe:
     seed: int = 0
     replica: int = 0
     skip: int = 0
+    hydrogens: str = "moving"
     task: str = "simulate"
     origin: Origin = Origin()
 
@@ -93,6 +97,7 @@ class Recipe:
             raise MDGenError(f"interval {self.interval!r} is no number; give picoseconds, such as 10.0")
         if not (math.isfinite(self.interval) and self.interval > 0):
             raise MDGenError(f"interval {self.interval} ps must be above 0; give picoseconds, such as 10.0")
+        checked_hydrogens(self.hydrogens)
         if self.task not in _TASKS:
             raise MDGenError(
                 f"task {self.task!r} is unknown to this version (known: {', '.join(_TASKS)}); upgrade openmm-mdgen"

@@ -113,6 +113,7 @@ def _to_json(recipe: Recipe, folder: Path) -> dict[str, Any]:
         "seed": recipe.seed,
         "replica": recipe.replica,
         "skip": recipe.skip,
+        "hydrogens": recipe.hydrogens,
         "first_block": origin.first_block,
         "device": origin.device,
         "precision": origin.precision,
@@ -142,6 +143,7 @@ def _from_json(content: dict[str, Any], folder: Path) -> Recipe:
         seed=content["seed"],
         replica=content.get("replica", 0),
         skip=content.get("skip", 0),
+        hydrogens=content.get("hydrogens", "quiet"),  # as they were before files said so
         task=content["task"],
         origin=origin,
     )

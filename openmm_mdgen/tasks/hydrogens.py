@@ -1,0 +1,39 @@
+"""Hydrogens of generated frames: moving or quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
+from openmm_mdgen.peptide.peptide import Peptide
+
+KINDS = ("moving", "quiet")
+ROOM = 300.0
+"""K, where a model says of no temperature."""
+
+
+def checked_hydrogens(hydrogens: str) -> str:
+    """``"moving"`` or ``"quiet"``.
+
+    Raises
+    ------
+    MDGenError
+        For anything else.
+    """
+    if hydrogens not in KINDS:
+        raise MDGenError(f"hydrogens {hydrogens!r} is not known; choose one of {', '.join(KINDS)}")
+    return hydrogens
+
+
+def peptide_motion(
+    peptide: Peptide, bonds: Iterable[tuple[int, int]], reference: np.ndarray, temperature: float
+) -> HydrogenMotion:
+    """What moves the hydrogens of a peptide at a temperature in K; bonds are those between its heavy atoms."""
+    elements = ["H"] * peptide.n_atoms
+    for (_, name), atom in peptide.heavy.items():
+        elements[atom] = name[0]
+    rank = {atom: place for place, atom in enumerate(peptide.heavy.values())}
+    return HydrogenMotion(peptide.hydrogens, bonds, rank, elements, reference, temperature)
