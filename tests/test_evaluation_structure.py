@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.evaluation import chains, structure
-from openmm_mdgen.evaluation.energies import energies
+from openmm_mdgen.evaluation.energies import Energies, energies, overlaps
 from openmm_mdgen.evaluation.sequences import sequence_recovery
 from openmm_mdgen.evaluation.topology import heavy_atoms, topology_of
 from openmm_mdgen.evaluation.torsions import torsion_angles
@@ -177,8 +177,20 @@ def test_energies_agree_with_openmm_and_need_hydrogens(data: Path):
     expected = [context.getState(getEnergy=True, groups={g}).getPotentialEnergy()._value for g in (1, 2)]
     found = energies([mda.Universe(str(data / "QGRE.pdb")).atoms])
     assert [found.nonbonded[0], found.torsional[0]] == pytest.approx(expected, abs=0.5)
+    whole = context.getState(getEnergy=True).getPotentialEnergy()._value
+    assert found.total[0] == pytest.approx(whole, abs=0.5) and found.bonds[0] > 0 and found.angles[0] > 0
     with pytest.raises(MDGenError, match="0 hydrogens in the trajectory"):
         energies([heavy_universe(data / "QGRE.pdb").atoms])
+
+
+def test_overlap_of_energies():
+    x = np.arange(1000.0)
+    pair = [Energies(k * x, x, x, x) for k in (1.0, 2.0)]
+    same, wider = overlaps(pair[0], pair[0])["nonbonded"], overlaps(*pair)["nonbonded"]
+    assert same.inside == pytest.approx(0.98, abs=0.002) and same.shift == 0 and same.spread == 1
+    assert wider.above == pytest.approx(0.5, abs=0.01) and wider.spread == pytest.approx(2)
+    assert wider.shift == pytest.approx(500, abs=1)
+    assert overlaps(*pair)["bonds"].inside == pytest.approx(0.98, abs=0.002)
 
 
 def test_foreign_residues_and_other_names():

@@ -10,7 +10,7 @@ from openmm_mdgen.evaluation.baseline import Baseline, fit_baseline, lag_frames,
 from openmm_mdgen.evaluation.chains import ChainScores, score_chains, superposed
 from openmm_mdgen.evaluation.controls import score_controls
 from openmm_mdgen.evaluation.dynamics import shuffled
-from openmm_mdgen.evaluation.energies import energies
+from openmm_mdgen.evaluation.energies import energies, overlaps
 from openmm_mdgen.evaluation.evaluation import Evaluation
 from openmm_mdgen.evaluation.markov import transition_counts, transition_matrix
 from openmm_mdgen.evaluation.paths import PathScores, score_paths
@@ -166,7 +166,8 @@ def _energies(first: Sample, second: Sample, n: int, start: int) -> tuple[Energy
     if n == 0:
         return None, ("Energies were not asked for.",)
     try:
-        return EnergyPair(energies(first.atoms, n), energies(second.atoms, n, start)), ()
+        sides = energies(first.atoms, n), energies(second.atoms, n, start)
+        return EnergyPair(*sides, overlaps(*sides)), ()
     except MDGenError as error:
         return None, (f"No energies: {error}.",)
 

@@ -1,4 +1,4 @@
-"""OpenMM energies of frames: non-bonded (with implicit solvent) and torsional."""
+"""OpenMM energies of frames, term by term: bonds, angles, torsions, non-bonded (with implicit solvent)."""
 
 from __future__ import annotations
 
@@ -18,15 +18,69 @@ from openmm_mdgen.peptide.matching import match_atoms
 from openmm_mdgen.peptide.structure import Structure
 
 FORCE_FIELD = ("amber14-all.xml", "implicit/obc2.xml")
-_NONBONDED, _TORSIONAL = 1, 2
+ENERGY_NAMES = {
+    "total": "potential energy",
+    "nonbonded": "non-bonded energy",
+    "torsional": "torsional energy",
+    "angles": "energy of angles",
+    "bonds": "energy of bonds",
+}
+"""Terms and how a report calls them."""
+_GROUPS = {"bonds": 3, "angles": 4, "torsional": 2, "nonbonded": 1}
+_PERCENTILES = (1, 99)
 
 
 @dataclass(frozen=True)
 class Energies:
-    """kJ/mol of F frames, (F,) each."""
+    """kJ/mol of F frames, (F,) each; impropers are torsional."""
 
     nonbonded: np.ndarray
     torsional: np.ndarray
+    bonds: np.ndarray
+    angles: np.ndarray
+
+    @property
+    def total(self) -> np.ndarray:
+        """All terms."""
+        return self.nonbonded + self.torsional + self.bonds + self.angles
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How much of a generated energy distribution lies in MD's, for one term.
+
+    Attributes
+    ----------
+    inside : float
+        Share of generated frames between MD's 1st and 99th percentile; 0.98 for MD itself.
+    above : float
+        Share above the 99th percentile.
+    shift : float
+        kJ/mol, difference of medians.
+    spread : float
+        Ratio of interquartile ranges.
+    """
+
+    inside: float
+    above: float
+    shift: float
+    spread: float
+
+
+def overlaps(reference: Energies, generated: Energies) -> dict[str, Overlap]:
+    """Overlap of every term, by its name in `ENERGY_NAMES`."""
+    return {term: _overlap(getattr(reference, term), getattr(generated, term)) for term in ENERGY_NAMES}
+
+
+def _overlap(reference: np.ndarray, generated: np.ndarray) -> Overlap:
+    low, high = np.percentile(reference, _PERCENTILES)
+    quartiles = [np.subtract(*np.percentile(x, (75, 25))) for x in (generated, reference)]
+    return Overlap(
+        inside=float(((generated >= low) & (generated <= high)).mean()),
+        above=float((generated > high).mean()),
+        shift=float(np.median(generated) - np.median(reference)),
+        spread=float(quartiles[0] / quartiles[1]) if quartiles[1] else float("nan"),
+    )
 
 
 def energies(atoms: Sequence[mda.AtomGroup], n_frames: int = 100, start: int = 0) -> Energies:
@@ -45,9 +99,8 @@ def energies(atoms: Sequence[mda.AtomGroup], n_frames: int = 100, start: int = 0
     for group, place, frame in frames[:: max(1, len(frames) // n_frames)][:n_frames]:
         group.universe.trajectory[frame]
         context.setPositions(group.positions[place].astype(float) / 10)
-        values.append([_energy(context, g) for g in (_NONBONDED, _TORSIONAL)])
-    nonbonded, torsional = np.array(values).T
-    return Energies(nonbonded, torsional)
+        values.append([_energy(context, number) for number in _GROUPS.values()])
+    return Energies(**dict(zip(_GROUPS, np.array(values).T, strict=True)))
 
 
 def _energy(context: openmm.Context, group: int) -> float:
@@ -61,7 +114,7 @@ def _places(first: Structure, other: Structure) -> np.ndarray:
 
 
 def _context(structure: Structure) -> tuple[openmm.Context, np.ndarray]:
-    """A Context of the molecule whose force groups part non-bonded and torsional terms, and the atoms' order in it."""
+    """A Context of the molecule whose force groups part the terms, and the atoms' order in it."""
     if not is_hydrogen(structure).any():
         raise MDGenError("0 hydrogens in the trajectory, so no energies; write all atoms to have them")
     field, order = app.ForceField(*FORCE_FIELD), residue_order(structure)
@@ -72,8 +125,12 @@ def _context(structure: Structure) -> tuple[openmm.Context, np.ndarray]:
         raise MDGenError(f"{FORCE_FIELD[0]} does not know the molecule ({reason}); energies need all atoms") from error
     for force in system.getForces():
         if isinstance(force, openmm.NonbondedForce | openmm.GBSAOBCForce | openmm.CustomGBForce):
-            force.setForceGroup(_NONBONDED)
+            force.setForceGroup(_GROUPS["nonbonded"])
         elif isinstance(force, openmm.PeriodicTorsionForce | openmm.CMAPTorsionForce):
-            force.setForceGroup(_TORSIONAL)
+            force.setForceGroup(_GROUPS["torsional"])
+        elif isinstance(force, openmm.HarmonicBondForce):
+            force.setForceGroup(_GROUPS["bonds"])
+        elif isinstance(force, openmm.HarmonicAngleForce):
+            force.setForceGroup(_GROUPS["angles"])
     platform = openmm.Platform.getPlatformByName("Reference")
     return openmm.Context(system, openmm.VerletIntegrator(0.001), platform), order

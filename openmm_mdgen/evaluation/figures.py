@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
+from openmm_mdgen.evaluation.energies import ENERGY_NAMES
 from openmm_mdgen.evaluation.results import Histogram, Results
 
 REFERENCE, GENERATED, CONTROL = "#0072B2", "#D55E00", "#8A8A8A"
@@ -219,11 +220,8 @@ def structure_figure(result: Results) -> Picture | None:
     found = dict(result.structure.histograms)
     if result.energies is not None:
         e = result.energies
-        for name, a, b in (
-            ("non-bonded energy, kJ/mol", e.reference.nonbonded, e.generated.nonbonded),
-            ("torsional energy, kJ/mol", e.reference.torsional, e.generated.torsional),
-        ):
-            found[name] = _energy_histogram(a, b)
+        for term, name in ENERGY_NAMES.items():
+            found[f"{name}, kJ/mol"] = _energy_histogram(getattr(e.reference, term), getattr(e.generated, term))
     if not found:
         return None
     figure, axes = _grid(len(found), 4, 2.5, 1.7)

@@ -12,6 +12,7 @@ import numpy as np
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.evaluation.distances import Estimate
+from openmm_mdgen.evaluation.energies import ENERGY_NAMES
 from openmm_mdgen.evaluation.extras import require
 from openmm_mdgen.evaluation.results import Results
 from openmm_mdgen.evaluation.verdicts import RULES
@@ -137,15 +138,12 @@ def _spread(moments: tuple[float, float]) -> str:
 def _energy_facts(result: Results) -> list[tuple[str, str, str]]:
     if result.energies is None:
         return []
-    pairs = {
-        "non-bonded energy, median, kJ/mol": [
-            x.nonbonded for x in (result.energies.reference, result.energies.generated)
-        ],
-        "torsional energy, median, kJ/mol": [
-            x.torsional for x in (result.energies.reference, result.energies.generated)
-        ],
-    }
-    return [(name, f"{np.median(a):.1f}", f"{np.median(b):.1f}") for name, (a, b) in pairs.items()]
+    e, rows = result.energies, []
+    for term, name in ENERGY_NAMES.items():
+        a, b = getattr(e.reference, term), getattr(e.generated, term)
+        rows.append((f"{name}, median, kJ/mol", f"{np.median(a):.1f}", f"{np.median(b):.1f}"))
+        rows.append((f"{name}, inside 1st to 99th percentile", "98%", f"{e.overlap[term].inside:.0%}"))
+    return rows
 
 
 def _time_facts(result: Results) -> list[tuple[str, str, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from openmm_mdgen.evaluation.chains import ChainScores
-from openmm_mdgen.evaluation.energies import Energies
+from openmm_mdgen.evaluation.energies import Energies, Overlap
 from openmm_mdgen.evaluation.paths import PathScores
 from openmm_mdgen.evaluation.scores import Scores
 from openmm_mdgen.evaluation.sequences import Recovery
@@ -111,10 +111,11 @@ class Structure:
 
 @dataclass(frozen=True)
 class EnergyPair:
-    """Energies of both sides in kJ/mol."""
+    """Energies of both sides in kJ/mol, and their overlap by term."""
 
     reference: Energies
     generated: Energies
+    overlap: dict[str, Overlap]
 
 
 @dataclass(frozen=True)
