@@ -42,7 +42,7 @@ class Energies:
     @property
     def total(self) -> np.ndarray:
         """All terms."""
-        return self.nonbonded + self.torsional + self.bonds + self.angles
+        return np.sum((self.nonbonded, self.torsional, self.bonds, self.angles), axis=0)
 
 
 @dataclass(frozen=True)
