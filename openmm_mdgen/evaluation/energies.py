@@ -42,7 +42,8 @@ class Energies:
     @property
     def total(self) -> np.ndarray:
         """All terms."""
-        return np.sum((self.nonbonded, self.torsional, self.bonds, self.angles), axis=0)
+        total: np.ndarray = self.nonbonded + self.torsional + self.bonds + self.angles
+        return total
 
 
 @dataclass(frozen=True)
