@@ -19,6 +19,7 @@ from openmm_mdgen.trajectory import reader as _reader  # noqa: F401  registers t
 from openmm_mdgen.trajectory.names import name_universe
 from openmm_mdgen.trajectory.opened import OpenedRecipe, Replica, open_recipe
 from openmm_mdgen.trajectory.recipe import Recipe
+from openmm_mdgen.weights.familiarity import warn_of_the_unfamiliar
 
 _KELVIN = 0.5
 
@@ -105,7 +106,9 @@ def simulate(
     opened = open_recipe(Recipe(model, _kept(structure), n_frames, interval, seed=seed, skip=skip, hydrogens=hydrogens))
     found = opened.replicas(range(replicas or 1), device=device)
     universes = [_universe(structure, opened, replica) for replica in found]
-    _check_temperature(temperature, universes[0].trajectory.model_info)
+    info = universes[0].trajectory.model_info
+    _check_temperature(temperature, info)
+    warn_of_the_unfamiliar(info, opened.structure)
     return universes[0] if replicas is None else universes
 
 

@@ -20,6 +20,7 @@ from openmm_mdgen.convert.times import time_to_text, whole_intervals
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.propagator import Propagator
 from openmm_mdgen.tasks.protocols import ModelInfo, bind_simulator, model_info
+from openmm_mdgen.weights.familiarity import warn_of_the_unfamiliar
 from openmm_mdgen.weights.roles import as_simulator, with_steps
 
 _DAY = 86_400.0  # s
@@ -226,7 +227,9 @@ def _load(start: Start, options: Options) -> tuple[ModelInfo, Propagator]:
     model = as_simulator(options.model, options.device)
     if options.steps is not None:
         model = with_steps(model, options.steps)
-    return model_info(model), bind_simulator(model, start.structure, options.interval, hydrogens=options.hydrogens)
+    info = model_info(model)
+    warn_of_the_unfamiliar(info, start.structure)
+    return info, bind_simulator(model, start.structure, options.interval, hydrogens=options.hydrogens)
 
 
 def _write_topology(start: Start, output: Path) -> Path | None:

@@ -1,0 +1,106 @@
+"""What a model was trained on: pairs, lengths, ends, the nearest peptides; a warning, once, and what `models` says."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import openmm_mdgen
+from openmm_mdgen import MDGenWarning
+from openmm_mdgen.cli import main
+from openmm_mdgen.convert.structures import load_structure
+from openmm_mdgen.tasks.protocols import ModelInfo
+from openmm_mdgen.weights import familiarity as module
+from openmm_mdgen.weights.familiarity import (
+    familiarity,
+    measured_errors,
+    residues_to_sequence,
+    training_sequences,
+    warn_of_the_unfamiliar,
+)
+
+TRAINING = ("AMMT", "LWPG", "ACE-A-NME", "ACE-G-NME", "AMWP", "GMMT")
+
+
+def test_a_training_peptide_is_known():
+    found = familiarity("AMMT", TRAINING)
+    assert found.trained_on and not found.unseen_pairs and not found.warning
+    assert found.nearest[0] == ("AMMT", 1.0) and found.n_length == 4 and found.n_ends == 4
+
+
+def test_pairs_lengths_and_ends_that_are_new():
+    assert familiarity("MTAM", TRAINING).unseen_pairs == ("T-A",)
+    assert "0 training peptides have its length" in familiarity("AMMTA", TRAINING).warning
+    assert "0 training peptides have its ends" in familiarity("ACE-AMMT", TRAINING).warning
+    assert "3 pairs of neighbours stand in no training peptide (V-V" not in familiarity("AMMG", TRAINING).warning
+    assert "pairs of neighbours stand in no training peptide (V-K, K-V, V-E)" in familiarity("VKVE", TRAINING).warning
+
+
+def test_caps_and_free_ends_differ():
+    assert familiarity("ACE-A-NME", TRAINING).n_ends == 2
+    assert familiarity("ACE-A-NME", TRAINING).nearest[0][0] == "ACE-A-NME"
+
+
+def test_residues_to_sequence():
+    assert residues_to_sequence(["ACE", "ALA", "NME"]) == "ACE-A-NME"
+    assert residues_to_sequence(["GLY", "MET"]) == "GM"
+    assert residues_to_sequence(["ALA", "NH2"]) == "A-NH2"
+
+
+def test_bundled_table():
+    training = training_sequences("peptide")
+    assert len(training) > 50 and "ACE-A-NME" in training and "QGRE" not in training
+    assert training_sequences("no such model") == ()
+    assert measured_errors("peptide", "other content") == {}
+
+
+def test_warned_once_and_of_cis_bonds(data, monkeypatch):
+    monkeypatch.setattr(module, "_TOLD", set())
+    structure = load_structure(data / "QGRE.pdb")
+    info = ModelInfo("peptide")
+    monkeypatch.setattr(module, "training_sequences", lambda name: ("AAAA", "AAAAA"))
+    with pytest.warns(MDGenWarning, match="QGRE is far from what the model was trained on"):
+        warn_of_the_unfamiliar(info, structure)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_the_unfamiliar(info, structure)
+
+
+def test_a_cis_start_is_told(data, monkeypatch):
+    monkeypatch.setattr(module, "_TOLD", set())
+    structure = load_structure(data / "ACE-A-NME.pdb")
+    peptide = module.Peptide.from_structure(structure)
+    heavy, at = peptide.heavy, structure.positions
+    axis = at[heavy[1, "N"]] - at[heavy[0, "C"]]
+    axis /= np.linalg.norm(axis)
+    moved = [atom for (residue, _), atom in heavy.items() if residue > 0]
+    moved += [h for h, parent in peptide.hydrogens.items() if parent in moved]
+    arms = at[moved] - at[heavy[0, "C"]]
+    at[moved] = at[heavy[0, "C"]] + 2 * (arms @ axis)[:, None] * axis - arms  # half a turn about C-N
+    with pytest.warns(MDGenWarning, match="1 peptide bonds of ACE-A-NME start cis"):
+        warn_of_the_unfamiliar(ModelInfo("peptide"), structure)
+
+
+def test_simulate_warns(data, monkeypatch):
+    monkeypatch.setattr(module, "_TOLD", set())
+    monkeypatch.setattr(module, "training_sequences", lambda name: ("AAAA", "AAAAA"))
+    with pytest.warns(MDGenWarning, match="ACE-A-NME is far from"):
+        openmm_mdgen.simulate(data / "ACE-A-NME.pdb", time=10, model=data / "tiny.safetensors")
+
+
+def test_models_about(capsys):
+    main_or_exit(["models", "--about", "VKVE"])
+    told = capsys.readouterr().out
+    assert "not a training peptide" in told and "nearest training peptides" in told
+    with pytest.raises(SystemExit):
+        main(["models", "--about", "VKVE", "--model", "nothing"])
+    assert "does not say what it was trained on" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["models", "--about", "VK2E"])
+    assert "is no residue" in capsys.readouterr().err
+
+
+def main_or_exit(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(arguments)
+    assert not done.value.code
