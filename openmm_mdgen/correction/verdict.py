@@ -22,8 +22,8 @@ def verdict(result: Reweighting, n_failed: int, n_runs: int) -> tuple[str, ...]:
     n_failed, n_runs : int
         Runs left out, and all.
     """
-    lines = [_populations(result)]
-    lines += _disconnected(result)
+    parted = _disconnected(result)
+    lines = [*parted, f"Within the connected part: {_populations(result)}"] if parted else [_populations(result)]
     if result.uncovered > 5 * _SHARE:
         lines.append(
             f"{result.uncovered:.0%} of the equilibrium weight lies where no generated frame is: use the weighted "
