@@ -17,7 +17,9 @@ from openmm_mdgen.cli import main
 from openmm_mdgen.correction.correct import _Setup, correct
 from openmm_mdgen.correction.ensemble import read_ensemble
 from openmm_mdgen.correction.plan import check_system, choose_platform
+from openmm_mdgen.correction.reweight import reweight
 from openmm_mdgen.correction.running import make_run, read_run, run_file, write_plan
+from openmm_mdgen.correction.verdict import verdict
 from tests.helpers.correction_frames import alanine_system, hot_frames, langevin, simulation, to_universe
 
 pytest.importorskip("deeptime")
