@@ -48,16 +48,16 @@ def test_residues_to_sequence():
 
 
 def test_bundled_table():
-    training = training_sequences("peptide")
+    training = training_sequences("peptide-0.1")
     assert len(training) > 50 and "ACE-A-NME" in training and "QGRE" not in training
     assert training_sequences("no such model") == ()
-    assert measured_errors("peptide", "other content") == {}
+    assert measured_errors("peptide-0.1", "other content") == {}
 
 
 def test_warned_once_and_of_cis_bonds(data, monkeypatch):
     monkeypatch.setattr(module, "_TOLD", set())
     structure = load_structure(data / "QGRE.pdb")
-    info = ModelInfo("peptide")
+    info = ModelInfo("peptide-0.1")
     monkeypatch.setattr(module, "training_sequences", lambda name: ("AAAA", "AAAAA"))
     with pytest.warns(MDGenWarning, match="QGRE is far from what the model was trained on"):
         warn_of_the_unfamiliar(info, structure)
@@ -78,7 +78,7 @@ def test_a_cis_start_is_told(data, monkeypatch):
     arms = at[moved] - at[heavy[0, "C"]]
     at[moved] = at[heavy[0, "C"]] + 2 * (arms @ axis)[:, None] * axis - arms  # half a turn about C-N
     with pytest.warns(MDGenWarning, match="1 peptide bonds of ACE-A-NME start cis"):
-        warn_of_the_unfamiliar(ModelInfo("peptide"), structure)
+        warn_of_the_unfamiliar(ModelInfo("peptide-0.1"), structure)
 
 
 def test_simulate_warns(data, monkeypatch):
@@ -89,14 +89,15 @@ def test_simulate_warns(data, monkeypatch):
 
 
 def test_models_about(capsys):
-    main_or_exit(["models", "--about", "VKVE"])
+    main_or_exit(["models", "--about", "VKVE", "--model", "peptide-0.1"])
     told = capsys.readouterr().out
     assert "not a training peptide" in told and "nearest training peptides" in told
+    assert "backbone JSD measured on" in told
     with pytest.raises(SystemExit):
         main(["models", "--about", "VKVE", "--model", "nothing"])
     assert "does not say what it was trained on" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        main(["models", "--about", "VK2E"])
+        main(["models", "--about", "VK2E", "--model", "peptide-0.1"])
     assert "is no residue" in capsys.readouterr().err
 
 

@@ -37,7 +37,7 @@ def _about(sequence: str, name: str) -> list[str]:
 
     training = training_sequences(name)
     if not training:
-        raise MDGenError(f"model {name!r} does not say what it was trained on; choose a bundled one, such as 'peptide'")
+        raise MDGenError(f"model {name!r} does not say what it was trained on; choose a bundled one")
     found = familiarity(residues_to_sequence(sequence_to_residues(sequence)), training)
     lines = [
         f"{found.sequence}: " + ("a training peptide" if found.trained_on else "not a training peptide"),
