@@ -160,7 +160,7 @@ def plan_molecule(
 def split(
     replicas: Sequence[Replica], stride: int
 ) -> tuple[list[tuple[Replica, slice]], list[tuple[Replica, slice]], bool]:
-    """A fifth is held out: whole replicas where there are five or more, else the last part of each.
+    """A fifth is held out, 40 frames at least: whole replicas of five or more, else the last part of each.
 
     Raises
     ------
@@ -172,9 +172,10 @@ def split(
         n = max(1, round(_SHARE * len(replicas)))
         parts = whole[:-n], whole[-n:]
     else:
-        cuts = [round((1 - _SHARE) * replica.n_frames) for replica in replicas]
+        least = -(-_LEAST // len(replicas)) * stride
+        cuts = [replica.n_frames - max(round(_SHARE * replica.n_frames), least) for replica in replicas]
         parts = (
-            [(replica, slice(0, cut)) for replica, cut in zip(replicas, cuts, strict=True)],
+            [(replica, slice(0, max(0, cut))) for replica, cut in zip(replicas, cuts, strict=True)],
             [(replica, slice(cut, replica.n_frames)) for replica, cut in zip(replicas, cuts, strict=True)],
         )
     most = max(len(range(*s.indices(r.n_frames))[::stride]) for r, s in parts[0])

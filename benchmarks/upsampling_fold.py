@@ -1,0 +1,60 @@
+"""Upsampling of a folded protein against MD with a frame every 0.1 ps: torsions over time, steps, bonds, angles.
+
+    python benchmarks/upsampling_fold.py trpcage.pdb trpcage.dcd --spacing 1 --shared ../shared
+    python benchmarks/upsampling_fold.py ../shared/proteins/chignolin300/heavy.pdb \
+        ../shared/proteins/chignolin300/burst00.xtc --spacing 10
+
+MD of Trp-cage is made as ``../shared/mdsim`` makes it (ff14SB, OBC2, 300 K, 4 fs), saved every 25 steps.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import numpy as np
+from MDAnalysis import Universe
+from upsampling import Way, by_model, cartesian, held, metrics_module, score, table, torsion_angles
+from upsampling_metrics import BANDS, Shape, band_power, shape
+
+INTERVAL = 0.1  # ps
+
+
+@click.command()
+@click.argument("topology")
+@click.argument("trajectory")
+@click.option("--spacing", default=1.0, show_default=True, help="ps between key frames")
+@click.option("--gaps", default=48, show_default=True, help="how many gaps of the trajectory, from its start")
+@click.option("--model", default="peptide", show_default=True)
+@click.option("--shared", type=click.Path(path_type=Path), default=Path("../shared"), show_default=True)
+def main(topology: str, trajectory: str, spacing: float, gaps: int, model: str, shared: Path) -> None:
+    """Print the table."""
+    warnings.filterwarnings("ignore")
+    factor, metrics = round(spacing / INTERVAL), metrics_module(shared)
+    whole = Universe(topology, trajectory)
+    frames = np.array([ts.positions.copy() for ts in whole.trajectory])[: gaps * factor + 1]
+    frames = frames[: (len(frames) - 1) // factor * factor + 1]
+    universe = Universe(topology, frames[:2])
+    quads = np.array([quad for _, quad in metrics.quadruples(universe)])
+    ways: dict[str, Way] = {model: by_model(model, INTERVAL), "Cartesian": cartesian, "thinned, held": held}
+    scores = {
+        name: score(metrics, universe, [frames], quads, factor, way, INTERVAL, range(1)) for name, way in ways.items()
+    }
+    md = shape(frames, frames, factor)
+    power = band_power(np.exp(1j * torsion_angles(frames, quads))[None], INTERVAL)
+    rows = [["autocorrelation error", "", *(f"{one.error.mean():.4f}" for one in scores.values())]]
+    rows += [["frames/s", "", *(f"{one.frames_per_second:.0f}" for one in scores.values())]]
+    for field in fields(Shape):
+        numbers = [f"{getattr(one.shape, field.name):.3f}" for one in scores.values()]
+        rows.append([field.name.replace("_", " "), f"{getattr(md, field.name):.3f}", *numbers])
+    for band, (low, high) in enumerate(BANDS):
+        shares = [f"{one.power[band] / power[band]:.2f}" for one in scores.values()]
+        rows.append([f"power, {low:g} to {high:g} per ps, of MD's", "1", *shares])
+    click.echo(f"{len(frames)} frames, key frames {spacing:g} ps apart, made {factor}x finer")
+    click.echo(table(["Å, degrees", "MD", *scores], rows))
+
+
+if __name__ == "__main__":
+    main()
