@@ -20,7 +20,7 @@ from openmm_mdgen.published.task import PublishedSettings
 from openmm_mdgen.published.tokens import PublishedTokens
 from openmm_mdgen.train.protein_cache import open_protein_cache
 from openmm_mdgen.train.protein_flow import ProteinLoss, initialize, split, window_seeds
-from openmm_mdgen.train.protein_run import ProteinTrainConfig, train_proteins
+from openmm_mdgen.train.protein_run import ProteinRun, ProteinTrainConfig, train_proteins
 from openmm_mdgen.train.protein_windows import ProteinWindowConfig, ProteinWindows, pad
 
 SMALL = PublishedConfig(
@@ -232,3 +232,28 @@ def test_a_protein_with_hydrogens_is_read(tmp_path):
     assert len(segment.residues) == 214 and segment.n_frames == 10
     windows = ProteinWindows(cache, PublishedTokens(), ProteinWindowConfig(4, segment.interval, 32, 2))
     assert windows.draw(0, 0).values.shape == (2, 4, 32, 21)
+
+
+def test_out_of_memory_smaller_pieces_are_tried(atlas, tmp_path, monkeypatch, capsys):
+    whole = train_proteins([atlas], [], tmp_path / "whole", run_config(n_steps=3, every=3))
+    backward = ProteinRun._in_pieces
+
+    def short_of_memory(self, batch, seeds):
+        if self.size > 1:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return backward(self, batch, seeds)
+
+    monkeypatch.setattr(ProteinRun, "_in_pieces", short_of_memory)
+    pieces = train_proteins([atlas], [], tmp_path / "pieces", run_config(n_steps=3, every=3))
+    assert "out of memory: 1 windows at a time" in capsys.readouterr().out
+    np.testing.assert_allclose(losses(tmp_path / "pieces")[0][1:3], losses(tmp_path / "whole")[0][1:3], rtol=1e-3)
+    assert whole.exists() and pieces.exists()
+
+
+def test_a_window_that_does_not_fit_at_all(atlas, tmp_path, monkeypatch):
+    def no_memory(self, batch, seeds):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(ProteinRun, "_in_pieces", no_memory)
+    with pytest.raises(MDGenError, match="a window of 5 frames and . residues does not fit"):
+        train_proteins([atlas], [], tmp_path, run_config(n_steps=3))
