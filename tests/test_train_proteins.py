@@ -255,5 +255,5 @@ def test_a_window_that_does_not_fit_at_all(atlas, tmp_path, monkeypatch):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(ProteinRun, "_in_pieces", no_memory)
-    with pytest.raises(MDGenError, match="a window of 5 frames and . residues does not fit"):
+    with pytest.raises(MDGenError, match=r"a window of 5 frames and . residues does not fit"):
         train_proteins([atlas], [], tmp_path, run_config(n_steps=3))
