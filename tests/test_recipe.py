@@ -195,3 +195,33 @@ def test_start_of_another_shape_or_not_finite(recipe):
     bad[4] = np.nan
     with pytest.raises(MDGenError, match="1 of 22 starting positions are NaN"):
         replace(recipe, start=bad).load_start(structure)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"start": {"positions": "everywhere"}},
+        {"start": {"positions": [[1, 2], [3]]}},
+        {"start": 7},
+        {"versions": "many"},
+        {"versions": [1, 2]},
+        {"structure": {"names": ["C"]}},
+        {"structure": None},
+        {"model": []},
+        {"model": {"name": "peptide"}},
+        {"interval_ps": "10"},
+        {"n_frames": 1.5},
+        {"seed": None},
+    ],
+    ids=str,
+)
+def test_entries_of_another_making(written, entry):
+    """One line that names the file or the entry, whatever a hand or another program wrote."""
+    with pytest.raises(MDGenError, match=r"^[^\n]+$"):
+        read_recipe(changed(written, **entry))
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, True, [1], 1.5])
+def test_other_versions(written, version):
+    with pytest.raises(MDGenError, match=r"has recipe version .*, this openmm-mdgen reads version 1; upgrade"):
+        read_recipe(changed(written, version=version))

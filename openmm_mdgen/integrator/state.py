@@ -89,12 +89,13 @@ class StateVariables:
         for name in ("anchor", "reference"):
             integrator.addPerDofVariable(_PREFIX + name, 0.0)
         self._known: dict[str, tuple[int, np.ndarray]] = {}
+        self._words: list[int] = []
         self.write(integrator, first)
 
     def for_another(self) -> "StateVariables":
         """The same variables of a copy of the integrator."""
         twin = copy.copy(self)
-        twin._known = {}
+        twin._known, twin._words = {}, []
         return twin
 
     def are_intact(self, integrator: mm.CustomIntegrator) -> bool:
@@ -103,7 +104,7 @@ class StateVariables:
 
     def read(self, integrator: mm.CustomIntegrator) -> GeneratorState:
         """The state as the integrator's Context holds it."""
-        words = [round(integrator.getGlobalVariable(index)) for index in self._globals]
+        words = self._words = [round(integrator.getGlobalVariable(index)) for index in self._globals]
         values = []
         for field in fields(GeneratorState):
             count = _WORDS[field.name]
@@ -112,14 +113,16 @@ class StateVariables:
         return GeneratorState(*values)
 
     def write(self, integrator: mm.CustomIntegrator, state: GeneratorState) -> None:
-        """Store a state."""
+        """Store a state, made from the one that was read last: words that stay are not written again."""
         words = [
             (getattr(state, field.name) >> (_BITS * place)) & (2**_BITS - 1)
             for field in fields(GeneratorState)
             for place in range(_WORDS[field.name])
         ]
-        for index, word in zip(self._globals, words, strict=True):
-            integrator.setGlobalVariable(index, float(word))
+        for place, (index, word) in enumerate(zip(self._globals, words, strict=True)):
+            if not self._words or self._words[place] != word:
+                integrator.setGlobalVariable(index, float(word))
+        self._words = words
 
     def store(self, integrator: mm.CustomIntegrator, name: str, positions: np.ndarray) -> int:
         """Keep (N, 3) nm as ``anchor`` or ``reference``; returns the fingerprint of what the platform rounded it to."""

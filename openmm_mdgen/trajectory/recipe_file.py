@@ -48,14 +48,16 @@ def read_recipe(path: str | PathLike[str]) -> Recipe:
             f'{str(path)!r} is not a .mdgen recipe (no "format": "mdgen"); '
             "write one with 'openmm-mdgen simulate -o x.mdgen'"
         )
-    if content.get("version") != FORMAT_VERSION:
+    if content.get("version") != FORMAT_VERSION or isinstance(content["version"], bool):
         raise MDGenError(
             f"{str(path)!r} has recipe version {content.get('version')!r}, this openmm-mdgen reads version "
             f"{FORMAT_VERSION}; upgrade openmm-mdgen or write the recipe again"
         )
     try:
         return _from_json(content, path.resolve().parent)
-    except (KeyError, TypeError, AttributeError) as error:
+    except MDGenError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise MDGenError(f"recipe {str(path)!r} lacks or garbles an entry ({error}); write it again") from error
 
 
