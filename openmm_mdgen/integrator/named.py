@@ -41,6 +41,8 @@ class NamedSimulator:
         self._given, self._device = given, device
         self.model: Propagator | Simulator = as_simulator(given, device)
         self.info: ModelInfo = model_info(self.model)
+        several = self.info.temperatures is not None and self.info.temperature is None
+        self._range = self.info.temperatures if several and not is_propagator(self.model) else None
 
     @property
     def content(self) -> str:
@@ -54,17 +56,11 @@ class NamedSimulator:
         """K, at which it simulates where none is given; None where it names none."""
         return default_temperature(self.model)
 
-    @property
-    def is_tempered(self) -> bool:
-        """Whether its frames depend on the temperature."""
-        return not is_propagator(self.model) and self.info.temperatures is not None and self.info.temperature is None
-
     def to_microkelvin(self, temperature: float) -> int:
         """1e-6 K of the ensemble that it gives at a temperature in K; 0 where that does not matter."""
-        if not self.is_tempered:
+        if self._range is None:
             return 0
-        assert self.info.temperatures is not None
-        low, high = self.info.temperatures
+        low, high = self._range
         return round(min(max(temperature, low), high) * 1e6)
 
     def __reduce__(self) -> tuple[Callable[..., NamedSimulator], tuple[Any, ...]]:

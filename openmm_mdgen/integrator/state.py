@@ -2,7 +2,8 @@
 
 import copy
 import hashlib
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 import openmm as mm
@@ -19,6 +20,8 @@ _WORDS = {
     "microkelvin": 2,
     "branch": 2,
 }
+"""Of the fields of a `GeneratorState`, in their order."""
+_PARTS = [slice(end - count, end) for count, end in zip(_WORDS.values(), accumulate(_WORDS.values()), strict=True)]
 _PREFIX = "mdgen_"
 _FORMAT = 8_431_903.0
 """A number that no other integrator's variables hold at this place; another one with every change of the variables."""
@@ -82,9 +85,9 @@ class StateVariables:
     def __init__(self, integrator: mm.CustomIntegrator, first: GeneratorState) -> None:
         self._format = integrator.addGlobalVariable(f"{_PREFIX}format", _FORMAT)
         self._globals = [
-            integrator.addGlobalVariable(f"{_PREFIX}{field.name}_{word}", 0.0)
-            for field in fields(GeneratorState)
-            for word in range(_WORDS[field.name])
+            integrator.addGlobalVariable(f"{_PREFIX}{name}_{word}", 0.0)
+            for name, count in _WORDS.items()
+            for word in range(count)
         ]
         for name in ("anchor", "reference"):
             integrator.addPerDofVariable(_PREFIX + name, 0.0)
@@ -105,19 +108,14 @@ class StateVariables:
     def read(self, integrator: mm.CustomIntegrator) -> GeneratorState:
         """The state as the integrator's Context holds it."""
         words = self._words = [round(integrator.getGlobalVariable(index)) for index in self._globals]
-        values = []
-        for field in fields(GeneratorState):
-            count = _WORDS[field.name]
-            values.append(sum(word << (_BITS * place) for place, word in enumerate(words[:count])))
-            words = words[count:]
-        return GeneratorState(*values)
+        return GeneratorState(*[_joined(words[part]) for part in _PARTS])
 
     def write(self, integrator: mm.CustomIntegrator, state: GeneratorState) -> None:
         """Store a state, made from the one that was read last: words that stay are not written again."""
         words = [
-            (getattr(state, field.name) >> (_BITS * place)) & (2**_BITS - 1)
-            for field in fields(GeneratorState)
-            for place in range(_WORDS[field.name])
+            (getattr(state, name) >> (_BITS * place)) & (2**_BITS - 1)
+            for name, count in _WORDS.items()
+            for place in range(count)
         ]
         for place, (index, word) in enumerate(zip(self._globals, words, strict=True)):
             if not self._words or self._words[place] != word:
@@ -149,6 +147,14 @@ class StateVariables:
         positions = np.array(integrator.getPerDofVariableByName(_PREFIX + name), dtype=np.float64)
         self._known[name] = (fingerprint(positions), positions)
         return self._known[name][0]
+
+
+def _joined(words: list[int]) -> int:
+    """The number whose words these are, the lowest first."""
+    number = 0
+    for word in reversed(words):
+        number = (number << _BITS) | word
+    return number
 
 
 def fingerprint(positions: np.ndarray) -> int:
