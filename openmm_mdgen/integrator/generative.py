@@ -4,9 +4,7 @@ A Simulation calls `step` once for every ten steps, which is 250 times for a fra
 written without the unit.Quantity that OpenMM's Python methods make of it.
 """
 
-import warnings
 import weakref
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, overload
 
@@ -14,38 +12,27 @@ import numpy as np
 import openmm as mm
 from openmm import _openmm, app, unit
 
-from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.integrator import checks, discover
 from openmm_mdgen.integrator.arguments import Arguments, checked_topology, sorted_arguments, to_kelvin, to_rate, to_time
 from openmm_mdgen.integrator.blocks import BlockSource
-from openmm_mdgen.integrator.contexts import ContextListener, listen_to_contexts
+from openmm_mdgen.integrator.contexts import listen_to_contexts
 from openmm_mdgen.integrator.forces import check_forces
 from openmm_mdgen.integrator.named import NamedSimulator
 from openmm_mdgen.integrator.placing import FramePlacer, read_positions
+from openmm_mdgen.integrator.restoring import RestoringIntegrator
 from openmm_mdgen.integrator.solvent import check_solvent
 from openmm_mdgen.integrator.state import EXHAUSTED, GeneratorState, StateVariables, fingerprint, text_fingerprint
 from openmm_mdgen.integrator.velocities import VelocitySource
 from openmm_mdgen.tasks.chain import Link
 from openmm_mdgen.tasks.protocols import ModelLike
 
-_OF_A_CONTEXT = {
-    "this",
-    "_source",
-    "_context",
-    "_watch",
-    "_is_read",
-    "_told",
-    "_frozen",
-    "_given",
-    "_placer",
-    "_velocities",
-}
 _SAME_MICROKELVIN = 1000  # single precision keeps 350 K to 30
 MOVED = 1e-4
 """Positions (nm) further than this from the last given frame were set or minimised by the user."""
 
 
-class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):  # type: ignore[misc]  # comes without types
+class GenerativeIntegrator(RestoringIntegrator):
     """An Integrator that advances a Simulation by generated frames instead of by forces.
 
     A frame appears at every step whose absolute number is a multiple of ``frameInterval / stepSize``; between two of
@@ -331,50 +318,6 @@ class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):  # type: ignor
         """Have the next step read the System again; called by `Context.reinitialize`."""
         self._is_read = False
 
-    def load(self, load: Callable[[], Any]) -> Any:
-        """Call `load` for a checkpoint or State, and keep seed and temperature where it is another integrator's."""
-        before = [self.getGlobalVariable(index) for index in range(self.getNumGlobalVariables())]
-        try:
-            result = load()
-        except mm.OpenMMException as error:
-            self._keep_variables(before)
-            if "IntegratorParameters" in str(error) or "variable name" in str(error):  # all else is loaded by then
-                raise ForeignStateError(
-                    "the State was written with another integrator: its positions, time and step count are set, seed "
-                    "and temperature stay; go on from here, or give simulation.context.setPositions its positions"
-                ) from error
-            raise
-        if self._variables.are_intact(self):
-            self._check_source()
-        else:
-            self._keep_variables(before)
-            warnings.warn(
-                "the checkpoint was written with another integrator: positions, time and step count are taken from it, "
-                f"seed {self.getRandomNumberSeed()} and temperature {self.getTemperature()} stay as they were",
-                MDGenWarning,
-                stacklevel=4,
-            )
-        return result
-
-    def _keep_variables(self, values: list[float]) -> None:
-        """Put back what the global variables were; frames go on from the positions in another block."""
-        for index, value in enumerate(values):
-            self.setGlobalVariable(index, value)
-        self._variables.write(self, replace(self._variables.read(self), index=EXHAUSTED))
-
-    def _check_source(self) -> None:
-        """Start another block where the state is that of another model or interval."""
-        state = self._variables.read(self)
-        if state.source_key == self._source_key:
-            return
-        self._variables.write(self, replace(state, index=EXHAUSTED, reference_key=0, source_key=self._source_key))
-        warnings.warn(
-            "the checkpoint or State was written with another model or frameInterval: the trajectory goes on from its "
-            "positions, but not with the frames that it would have had; give the model and interval of then for those",
-            MDGenWarning,
-            stacklevel=5,
-        )
-
     def _check_start(self, context: mm.Context) -> None:
         """Raise at the first step what would otherwise wait for the first frame."""
         positions = read_positions(context)
@@ -434,37 +377,6 @@ class GenerativeIntegrator(mm.CustomIntegrator, ContextListener):  # type: ignor
         checks.check_temperature(kelvin, self._model.info.temperatures, self._strict)
         self._known_temperatures.add(round(kelvin, 3))
         return kelvin
-
-    # ---- copies
-
-    def __copy__(self) -> "GenerativeIntegrator":
-        """An integrator with the same model, settings and state, for another Context; `copy.deepcopy` does the same."""
-        duplicate: GenerativeIntegrator = mm.XmlSerializer.clone(self)
-        duplicate.__class__ = self.__class__
-        duplicate._take_settings(self._settings())
-        return duplicate
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"settings": self._settings(), "variables": mm.XmlSerializer.serialize(self)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        listen_to_contexts()
-        self.this = mm.XmlSerializer.deserialize(state["variables"]).this
-        self._take_settings(state["settings"])
-
-    def _settings(self) -> dict[str, Any]:
-        """What is noted in Python, without what belongs to a Context."""
-        return {name: value for name, value in self.__dict__.items() if name not in _OF_A_CONTEXT}
-
-    def _take_settings(self, settings: dict[str, Any]) -> None:
-        self.__dict__.update(settings)
-        self._variables = self._variables.for_another()
-        self._source = BlockSource(self._model.model, self._topology, self._interval)
-        self._forget_context()
-
-
-class ForeignStateError(MDGenError, mm.OpenMMException):  # type: ignore[misc]  # comes without types
-    """A State of another integrator, which OpenMM itself refuses."""
 
 
 def _frame_key(state: GeneratorState) -> tuple[int, ...]:
