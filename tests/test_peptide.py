@@ -281,7 +281,7 @@ def test_a_listed_hydrogen_bond_is_believed_where_geometry_agrees(hexamer):
 
 @pytest.mark.parametrize(("factor", "unit"), [(0.1, "nm"), (10.0, "Å taken for nm")])
 def test_the_wrong_unit_is_named(hexamer, factor, unit):
-    with pytest.raises(MDGenError, match=rf"heavy atoms are .* apart .*positions in {unit}\?"):
+    with pytest.raises(MDGenError, match=rf"heavy atoms are .* Å from the nearest one, .*positions in {unit}\?"):
         Peptide.from_structure(replace(hexamer, positions=hexamer.positions * factor))
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import openmm as mm
 
-from openmm_mdgen.convert.openmm import residue_order, structure_to_topology
+from openmm_mdgen.convert.openmm import structure_to_topology
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.forcefield.build import build_system
+from openmm_mdgen.peptide.canonical import canonical_structure
 from openmm_mdgen.peptide.structure import Structure
 
 _PULL_GROUP = 31
@@ -113,12 +114,14 @@ class Minimizer:
 def structure_minimizer(structure: Structure, **settings: Any) -> Minimizer:
     """A `Minimizer` of one peptide's positions, in ff14SB with OBC2, in whatever order its atoms are listed.
 
+    Particles are in canonical order: rounding, which steps of the minimiser magnify, is then the same for every file.
+
     Raises
     ------
     MDGenError
         If the structure is no complete peptide with hydrogens.
     """
-    order = residue_order(structure)
+    order, _ = canonical_structure(structure)
     return Minimizer(build_system(structure_to_topology(structure.take(order))), order=order, **settings)
 
 

@@ -17,7 +17,7 @@ from openmm_mdgen.peptide.structure import Structure
 
 _PEPTIDE_BOND_LIMIT = 2.0  # Å, C to N of the next residue
 _LISTED_BOND_LIMIT = 3.0  # Å, the same where the topology lists the bond
-_APART = (0.6, 5.0)  # Å, between which the distance of a heavy atom to the nearest other one lies, in the median
+_APART = (0.8, 2.5)  # Å, from a heavy atom to the nearest other one
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,14 @@ def _check_unit(positions: np.ndarray) -> None:
     """Raise where heavy atoms lie as far apart as nm taken for Å, or Å taken for nm, would have them."""
     if len(positions) < 4:
         return
-    apart = float(np.median(cKDTree(positions).query(positions, k=2)[0][:, 1]))
-    if not _APART[0] < apart < _APART[1]:
-        unit = "nm" if apart < _APART[0] else "Å taken for nm"
-        raise MDGenError(
-            f"heavy atoms are {apart:.3g} Å apart (median to the nearest), outside {_APART[0]:g} to {_APART[1]:g} Å: "
-            f"positions in {unit}? Give Å in a Universe, and a Quantity, or nm, with a Topology"
-        )
+    shortest, longest = np.percentile(cKDTree(positions).query(positions, k=2)[0][:, 1], [5, 95])
+    for factor, unit in ((0.1, "nm"), (10.0, "Å taken for nm")):
+        if _APART[0] * factor < shortest and longest < _APART[1] * factor:
+            raise MDGenError(
+                f"heavy atoms are {shortest:.3g} to {longest:.3g} Å from the nearest one, where {_APART[0]:g} to "
+                f"{_APART[1]:g} Å are usual: positions in {unit}? Give Å in a Universe, and a Quantity, or nm, with a "
+                "Topology"
+            )
 
 
 def _refuse_others(structure: Structure, groups: list[list[int]]) -> None:

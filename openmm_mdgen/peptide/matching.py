@@ -102,7 +102,7 @@ def _hydrogens(mine: _Group, theirs: _Group) -> list[int]:
     by_place = dict(zip(sorted(ours), sorted(others), strict=True))
     by_file = [by_place[atom] for atom in ours]
     for candidate in (by_name, by_file):
-        if -1 not in candidate and _turns_as(mine, theirs, candidate):
+        if -1 not in candidate and len(set(candidate)) == len(ours) and _turns_as(mine, theirs, candidate):
             return candidate
     return min(map(list, permutations(others)), key=lambda order: _twist(mine, theirs, order))
 

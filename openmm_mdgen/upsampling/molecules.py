@@ -6,11 +6,14 @@ from collections.abc import Iterable
 
 import numpy as np
 from MDAnalysis import AtomGroup
+from MDAnalysis.lib.distances import calc_bonds
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from openmm_mdgen.convert.bonds import bonds_by_distance
 from openmm_mdgen.peptide.naming import atom_to_element
+
+_LONGEST = 3.0  # Å, beyond which a listed bond is not believed
 
 
 def elements(atoms: AtomGroup) -> np.ndarray:
@@ -28,13 +31,27 @@ def superposition_weights(symbols: np.ndarray) -> np.ndarray:
 
 
 def bond_pairs(atoms: AtomGroup) -> np.ndarray:
-    """(B, 2) bonds as places in the group: those of the topology, completed by distance where it leaves atoms bare."""
+    """(B, 2) bonds as places in the group: those of the topology, completed by distance where it leaves atoms bare.
+
+    A listed bond that is far too long is left out, unless nothing else joins its two atoms: then the molecule is broken
+    over a box that is not known, which the user is told.
+    """
     listed = _listed_bonds(atoms)
-    if len(atoms) < 2 or len(np.unique(listed)) == len(atoms):
+    if len(atoms) < 2:
         return listed
-    return np.unique(
-        np.concatenate([listed, bonds_by_distance(atoms.positions, elements(atoms), atoms.dimensions)]), axis=0
-    )
+    lengths = calc_bonds(*atoms.positions[listed.T], box=atoms.dimensions) if len(listed) else np.empty(0)
+    near, far = listed[lengths < _LONGEST], listed[lengths >= _LONGEST]
+    if len(np.unique(near)) < len(atoms):
+        guessed = bonds_by_distance(atoms.positions, elements(atoms), atoms.dimensions)
+        near = np.unique(np.concatenate([near, guessed]), axis=0)
+    joined = _components(near, len(atoms))[far]
+    return np.concatenate([near, far[joined[:, 0] != joined[:, 1]]])
+
+
+def _components(pairs: np.ndarray, n: int) -> np.ndarray:
+    """(n,) label of what each of n places is joined to by pairs."""
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1])
 
 
 def _listed_bonds(atoms: AtomGroup) -> np.ndarray:
@@ -52,9 +69,7 @@ def molecules(atoms: AtomGroup, bonds: np.ndarray) -> list[np.ndarray]:
         return _runs(atoms.segindices)
     first_of_residue = np.unique(atoms.resindices, return_index=True, return_inverse=True)
     mates = np.stack([np.arange(len(atoms)), first_of_residue[1][first_of_residue[2]]], axis=1)
-    edges = np.concatenate([bonds, mates])
-    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(len(atoms), len(atoms)))
-    return _runs(connected_components(graph, directed=False)[1])
+    return _runs(_components(np.concatenate([bonds, mates]), len(atoms)))
 
 
 def residues(atoms: AtomGroup) -> list[np.ndarray]:
