@@ -268,9 +268,8 @@ def test_residues_on_the_command_line(tmp_path, write, text, changed):
     before.trajectory[3], after.trajectory[3]
     alphas = before.select_atoms("name CB CA").indices
     moved = np.linalg.norm(before.atoms.positions - after.atoms.positions, axis=-1)[alphas] > 1e-3
-    residues = {
-        (int(r), str(i)) for r, i in zip(before.atoms[alphas[moved]].resids, before.atoms[alphas[moved]].icodes)
-    }
+    found = before.atoms[alphas[moved]].residues
+    residues = {(int(number), str(code)) for number, code in zip(found.resids, found.icodes, strict=True)}
     assert residues == {(n, "A" if write is insertion_codes else "") for n in changed}
 
 

@@ -34,7 +34,7 @@ from openmm_mdgen.trajectory.transformations import PlaceHydrogens, RegenerateSi
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TOLERANCE = 1e-3  # Å
-N_FRAMES = 8
+N_FRAMES = 5
 MODEL, PATHS, GAPS = (str(DATA / f"tiny{end}.safetensors") for end in ("", "-inpaint", "-upsample"))
 
 
