@@ -291,3 +291,20 @@ def test_replicas_that_list_their_atoms_otherwise_have_the_same_energies():
     found = energies([first, second], 2)
     np.testing.assert_allclose(found.nonbonded[0], found.nonbonded[1], atol=0.1)
     np.testing.assert_allclose(found.torsional[0], found.torsional[1], atol=0.1)
+
+
+def test_a_topology_fits_wherever_atoms_are_left_out(tmp_path):
+    written, universe = altlocs(original("QGRE")), moving_universe("QGRE")
+    path, trajectory = written.write(tmp_path), tmp_path / "md.dcd"
+    every = mda.Universe.empty(len(written.order), trajectory=True)
+    with mda.Writer(str(trajectory), len(written.order), dt=10.0) as writer:
+        for _ in universe.trajectory:
+            every.atoms.positions = universe.atoms.positions[written.order]
+            writer.write(every.atoms)
+    run("inpaint", trajectory, "-t", path, "--residues", "2", "--model", PATHS, "-o", tmp_path / "painted.xtc")
+    fine = ("--interval", "1ps", "--model", GAPS, "-o", tmp_path / "fine.xtc", "--quiet")
+    run("upsample", trajectory, "-t", path, *fine)
+    run("interpolate", path, path, "--paths", 1, "--time", "20ps", "--model", PATHS, "-o", tmp_path / "paths.xtc")
+    for name in ("painted", "fine", "paths"):
+        made = Universe(str(tmp_path / f"{name}.pdb"), str(tmp_path / f"{name}.xtc"))
+        assert made.atoms.n_atoms == len(written.kept) and set(made.atoms.altLocs) == {"", "A"}, name

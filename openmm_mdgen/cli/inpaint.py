@@ -10,6 +10,7 @@ from openmm_mdgen.cli.messages import one_line_warnings
 from openmm_mdgen.cli.quantities import Count
 from openmm_mdgen.cli.residues import Residues
 from openmm_mdgen.cli.universes import check_outputs, write_universes
+from openmm_mdgen.convert.locations import one_location
 from openmm_mdgen.convert.trajectories import open_trajectory, select_atoms
 
 
@@ -45,9 +46,14 @@ def command(
 ) -> None:
     """Generate the motion of some residues of TRAJECTORY anew, to fit that of the others, which stay as they are."""
     from openmm_mdgen.api.inpaint import inpaint
+    from openmm_mdgen.trajectory.writing import write_fitting_topology
 
     paths = check_outputs(output, samples, [trajectory, topology])
     with one_line_warnings():
-        atoms = select_atoms(open_trajectory(trajectory, topology), select, "--select")
+        whole = open_trajectory(trajectory, topology)
+        atoms = one_location(select_atoms(whole, select, "--select"))
+        fitting = write_fitting_topology(atoms, whole.atoms.n_atoms, output)
         universes = inpaint(atoms, residues, n_samples=samples, model=model, seed=seed, device=device, told=not untold)
         write_universes(universes, paths)
+        if fitting is not None:
+            click.echo(f"topology: {fitting}")

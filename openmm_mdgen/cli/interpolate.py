@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from openmm_mdgen.cli.messages import one_line_warnings
 from openmm_mdgen.cli.quantities import Count, Time, text_to_time
 from openmm_mdgen.cli.universes import check_outputs, write_universes
+from openmm_mdgen.convert.structures import file_to_atoms
 from openmm_mdgen.errors import MDGenError
 
 
@@ -52,6 +54,7 @@ def command(
     The given structures are in every path exactly as they are. END may be left out where --through names a structure.
     """
     from openmm_mdgen.api.interpolate import interpolate
+    from openmm_mdgen.trajectory.writing import write_fitting_topology
 
     keys = [_key(text) for text in through]
     times = [at for at, _ in keys]
@@ -71,7 +74,17 @@ def command(
             seed=seed,
             device=device,
         )
+        fitting = write_fitting_topology(universes[0].atoms, _n_atoms(start), output)
         write_universes(universes, paths)
+        if fitting is not None:
+            click.echo(f"topology: {fitting}")
+
+
+def _n_atoms(path: Path) -> int:
+    """Atoms of a structure's file, all locations among them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return len(file_to_atoms(path).universe.atoms)
 
 
 def _key(text: str) -> tuple[float, Path]:

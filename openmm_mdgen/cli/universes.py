@@ -14,6 +14,7 @@ from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.convert.times import time_to_text
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import replacing
+from openmm_mdgen.trajectory.writing import structure_to_pdb
 
 
 def check_outputs(output: Path, count: int, inputs: Sequence[Path]) -> list[Path]:
@@ -53,5 +54,5 @@ def write_topology(universe: Universe, path: Path) -> None:
     """Write the atoms of the current frame as a PDB file, which gets its name when it is whole."""
     check_topology(path)
     with replacing(path) as unfinished:
-        universe.atoms.write(str(unfinished))
+        unfinished.write_text(structure_to_pdb(load_structure(universe))[1])
     click.echo(f"topology: {path}")

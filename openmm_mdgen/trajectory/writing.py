@@ -6,9 +6,11 @@ import io
 import warnings
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from MDAnalysis import AtomGroup
 from MDAnalysis.coordinates.base import WriterBase
 from MDAnalysis.coordinates.DCD import DCDWriter
 from MDAnalysis.coordinates.PDB import PDBWriter
@@ -17,7 +19,9 @@ from MDAnalysis.core._get_readers import get_writer_for
 from MDAnalysis.lib.util import NamedStream
 
 from openmm_mdgen.convert.mdanalysis import NO_SEGMENT, structure_to_universe
+from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.peptide.structure import Structure
 
 
@@ -110,3 +114,44 @@ def structure_to_pdb(structure: Structure) -> tuple[Structure, str]:
             writer.write(structure_to_universe(structure).atoms)
     written = [[float(f"{x:.3f}") for x in row] for row in structure.positions.tolist()]
     return replace(structure, positions=np.array(written)), text.getvalue()
+
+
+def write_fitting_topology(atoms: AtomGroup, n_atoms: int, output: Path) -> Path | None:
+    """A PDB file beside a trajectory that has only some of the atoms of the user's topology.
+
+    Parameters
+    ----------
+    atoms
+        What the trajectory has.
+    n_atoms
+        Atoms of the user's topology.
+    output
+        The trajectory file; the topology has its name with another extension.
+
+    Returns
+    -------
+    Path or None
+        None where the user's topology fits, or the output is a PDB file itself.
+
+    Raises
+    ------
+    MDGenError
+        If another structure has the name.
+    """
+    path = output.with_suffix(".pdb")
+    if len(atoms) == n_atoms or output == path:
+        return None
+    _, text = structure_to_pdb(atomgroup_to_structure(atoms))
+    if path.exists() and _ids(path.read_text()) != _ids(text):
+        raise MDGenError(
+            f"{str(path)!r} exists and would be overwritten by the output's topology; choose another -o name or move "
+            "the file"
+        )
+    with replacing(path) as unfinished:
+        unfinished.write_text(text)
+    return path
+
+
+def _ids(text: str) -> list[str]:
+    """What PDB text calls its atoms."""
+    return [line[11:27] for line in text.splitlines() if line.startswith(("ATOM", "HETATM"))]

@@ -12,7 +12,7 @@ from openmm_mdgen.convert.trajectories import open_trajectory, select_atoms
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
-from openmm_mdgen.trajectory.writing import frame_writer, frame_writer_class
+from openmm_mdgen.trajectory.writing import frame_writer, frame_writer_class, write_fitting_topology
 from openmm_mdgen.upsampling.inplace import Progress
 from openmm_mdgen.upsampling.universe import upsample
 
@@ -41,7 +41,7 @@ def upsample_to_file(
     interval
         Time between the new frames, ps.
     select
-        Write these atoms only (MDAnalysis selection); they alone are upsampled.
+        Write these atoms only (MDAnalysis selection); they alone are upsampled. A PDB file of them is written beside.
     model, seed, dt, others
         See `openmm_mdgen.upsample`.
     progress
@@ -68,6 +68,7 @@ def upsample_to_file(
     coarse = open_trajectory(path, topology)
     atoms = coarse if select is None else select_atoms(coarse, select)
     fine = upsample(atoms, interval, model, seed, dt=dt, others=others)
+    write_fitting_topology(fine.atoms, len(coarse.atoms), target)
     with replacing(target) as unfinished:
         _write(fine, unfinished, progress)
     return target
