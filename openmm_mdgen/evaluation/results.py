@@ -101,7 +101,7 @@ class StructureSummary:
 
 
 @dataclass(frozen=True)
-class Structure:
+class StructureComparison:
     """Both sides' structures, and histograms by name."""
 
     reference: StructureSummary
@@ -149,7 +149,7 @@ class Results:
     surface: Surface | None
     decorrelation: Decorrelation
     states: States
-    structure: Structure
+    structure: StructureComparison
     decorrelation_time: Slowest
     chain: ChainScores | None = None
     energies: EnergyPair | None = None

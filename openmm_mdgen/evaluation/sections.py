@@ -16,7 +16,7 @@ from openmm_mdgen.evaluation.results import (
     Histogram,
     Slowest,
     States,
-    Structure,
+    StructureComparison,
     StructureSummary,
     Surface,
     TorsionHistograms,
@@ -156,7 +156,7 @@ def slowest(
     return Slowest(*times, a, b, a / b if b > 0 else float("nan"))
 
 
-def structure(reference: StructureFrames, generated: StructureFrames) -> Structure:
+def structure(reference: StructureFrames, generated: StructureFrames) -> StructureComparison:
     """Shares of errors, means and spreads, and histograms."""
     degrees = {"CA-C-N angle, °": "ca_c_n", "C-N-CA angle, °": "c_n_ca"}
     rows = {
@@ -167,7 +167,9 @@ def structure(reference: StructureFrames, generated: StructureFrames) -> Structu
         "radius of gyration, Å": _pair(reference, generated, "radius_of_gyration", 1.0),
     }
     found = {name: _histogram(*pair) for name, pair in rows.items()}
-    return Structure(summary(reference), summary(generated), {n: h for n, h in found.items() if h is not None})
+    return StructureComparison(
+        summary(reference), summary(generated), {n: h for n, h in found.items() if h is not None}
+    )
 
 
 def _pair(a: StructureFrames, b: StructureFrames, name: str, factor: float) -> tuple[np.ndarray, np.ndarray]:

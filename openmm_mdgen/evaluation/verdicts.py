@@ -6,7 +6,7 @@ import numpy as np
 
 from openmm_mdgen.evaluation.chains import ChainScores
 from openmm_mdgen.evaluation.controls import REPLICATE, SHUFFLED
-from openmm_mdgen.evaluation.results import States, Structure
+from openmm_mdgen.evaluation.results import States, StructureComparison
 from openmm_mdgen.evaluation.scores import Scores
 
 RULES = (
@@ -69,7 +69,7 @@ def states_verdict(scores: Scores, states: States) -> str:
     return f"{start}{flux}; {len(states.unvisited)} of {n} states never visited ({share:.1%} of the reference)."
 
 
-def structure_verdict(structure: Structure) -> str:
+def structure_verdict(structure: StructureComparison) -> str:
     """Which errors exceed their limit."""
     g, r = structure.generated, structure.reference
     limits = {

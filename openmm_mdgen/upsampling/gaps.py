@@ -38,8 +38,8 @@ class LinearGapFiller:
 
     def fill(self, key_frames: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """(G + 1, N, 3) Å -> (G, M - 1, N, 3) Å; the seeds are not used."""
-        place = fractions(self.factor)[:, None, None]
-        out: np.ndarray = (1 - place) * key_frames[:-1, None] + place * key_frames[1:, None]
+        fraction = fractions(self.factor)[:, None, None]
+        out: np.ndarray = (1 - fraction) * key_frames[:-1, None] + fraction * key_frames[1:, None]
         return out
 
 
@@ -74,9 +74,9 @@ class Gaps:
         centres = centroid(key_frames, self.weights)
         rotations, superposed = superpose_chain(key_frames - centres, self.weights)
         inside = self._inside(superposed.reshape(n_frames, -1, 3), seeds)
-        place = fractions(self.factor)
-        back = _turned_back(rotations, place)
-        moved = centres[:-1, None] + place[:, None, None, None] * (centres[1:] - centres[:-1])[:, None]
+        fraction = fractions(self.factor)
+        back = _turned_back(rotations, fraction)
+        moved = centres[:-1, None] + fraction[:, None, None, None] * (centres[1:] - centres[:-1])[:, None]
         inside = inside.reshape(n_frames - 1, self.factor - 1, n_molecules, n, 3)
         out: np.ndarray = (inside @ back + moved).reshape(n_frames - 1, self.factor - 1, -1, 3)
         return out
@@ -124,7 +124,7 @@ def superpose_chain(centred: np.ndarray, weights: np.ndarray) -> tuple[np.ndarra
     return rotations, centred @ rotations
 
 
-def _turned_back(rotations: np.ndarray, place: np.ndarray) -> np.ndarray:
+def _turned_back(rotations: np.ndarray, fraction: np.ndarray) -> np.ndarray:
     """(G + 1, R, 3, 3) rotations into the common orientation -> (G, M - 1, R, 3, 3) back from it inside each gap."""
     inverse = np.swapaxes(rotations, -1, -2)
-    return slerp(inverse[:-1, None], inverse[1:, None], place[:, None])
+    return slerp(inverse[:-1, None], inverse[1:, None], fraction[:, None])

@@ -45,38 +45,38 @@ class Residual:
         numpy.ndarray
             (G, M - 1, N, 3) Å.
         """
-        place = (np.arange(frames.shape[1]) + 1) / (frames.shape[1] + 1)
+        fraction = (np.arange(frames.shape[1]) + 1) / (frames.shape[1] + 1)
         result = frames.copy()
         rest = self.references.rest
-        result[..., rest, :] += _between((originals - decoded)[..., rest, :], place)
-        self._add_heavy(result, frames, decoded, originals, place)
-        self._add_hydrogens(result, frames, decoded, originals, place)
+        result[..., rest, :] += _between((originals - decoded)[..., rest, :], fraction)
+        self._add_heavy(result, frames, decoded, originals, fraction)
+        self._add_hydrogens(result, frames, decoded, originals, fraction)
         return result
 
     def _add_heavy(
-        self, result: np.ndarray, frames: np.ndarray, decoded: np.ndarray, originals: np.ndarray, place: np.ndarray
+        self, result: np.ndarray, frames: np.ndarray, decoded: np.ndarray, originals: np.ndarray, fraction: np.ndarray
     ) -> None:
         heavy = self.references.heavy
         atoms = heavy[:, 0]
         lost = np.einsum("gkhij,gkhj->gkhi", local_frames(decoded, heavy), (originals - decoded)[..., atoms, :])
-        carried = _between(lost, place)
+        carried = _between(lost, fraction)
         result[..., atoms, :] += np.einsum("gmhij,gmhi->gmhj", local_frames(frames, heavy), carried)
 
     def _add_hydrogens(
-        self, result: np.ndarray, frames: np.ndarray, decoded: np.ndarray, originals: np.ndarray, place: np.ndarray
+        self, result: np.ndarray, frames: np.ndarray, decoded: np.ndarray, originals: np.ndarray, fraction: np.ndarray
     ) -> None:
         quads = self.references.hydrogens
         lost = positions_to_internal(originals, quads) - positions_to_internal(decoded, quads)
         change = lost[:, 1] - lost[:, 0]
         change[..., 2] = _turn_together(change[..., 2], self.references.leaders)
-        carried = lost[:, :1] + place[:, None, None] * change[:, None]
+        carried = lost[:, :1] + fraction[:, None, None] * change[:, None]
         internal = positions_to_internal(frames, quads) + carried
         result[..., quads[:, 0], :] = internal_to_positions(internal, result, quads)
 
 
-def _between(values: np.ndarray, place: np.ndarray) -> np.ndarray:
+def _between(values: np.ndarray, fraction: np.ndarray) -> np.ndarray:
     """(G, 2, n, 3) at both ends -> (G, M - 1, n, 3)."""
-    out: np.ndarray = values[:, :1] + place[:, None, None] * (values[:, 1:] - values[:, :1])
+    out: np.ndarray = values[:, :1] + fraction[:, None, None] * (values[:, 1:] - values[:, :1])
     return out
 
 
