@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from MDAnalysis import Writer
-from tiny import moving_universe
 
 from openmm_mdgen.cli.atlas import command
 from openmm_mdgen.errors import MDGenError
@@ -23,6 +22,7 @@ from openmm_mdgen.evaluation.atlas import (
     wasserstein_of_gaussians,
 )
 from openmm_mdgen.evaluation.atlas_table import METRICS, published_rows, score_folders, side_chain_areas, summarize
+from tests.helpers.tiny import moving_universe
 
 
 def line(n: int = 30) -> np.ndarray:

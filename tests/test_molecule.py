@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from MDAnalysis import Universe, Writer
-from tiny import moving_universe, structure
 
 from openmm_mdgen.cli import group
 from openmm_mdgen.cli.molecule import choose_network, verdict
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.evaluation.fold import FoldScores
 from openmm_mdgen.train.molecule import plan_molecule, stage
+from tests.helpers.tiny import moving_universe, structure
 
 
 def write(folder, name: str = "QGRE", n_replicas: int = 1, n_frames: int = 100, dt: float = 10.0):

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from published_toys import make_network
-from toys_protein import adk_structure, adk_universe
 
 import openmm_mdgen
 from openmm_mdgen.published.atoms import PublishedAtoms
@@ -13,6 +11,8 @@ from openmm_mdgen.published.file import save_published
 from openmm_mdgen.published.task import PublishedSettings
 from openmm_mdgen.published.tokens import PublishedTokens
 from openmm_mdgen.trajectory.memory import frames_to_universe
+from tests.helpers.published_toys import make_network
+from tests.helpers.toys_protein import adk_structure, adk_universe
 
 SMALL = PublishedConfig(
     width=16, n_layers=1, n_heads=2, ipa_heads=2, ipa_channels=4, ipa_query_points=2, ipa_value_points=2, n_positions=0

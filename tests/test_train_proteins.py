@@ -9,9 +9,6 @@ import numpy as np
 import pytest
 import torch
 from MDAnalysis import Writer
-from published_toys import make_network
-from tiny import moving_universe
-from toys_protein import adk_universe
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.published.config import PublishedConfig
@@ -22,6 +19,9 @@ from openmm_mdgen.train.protein_cache import open_protein_cache
 from openmm_mdgen.train.protein_flow import ProteinLoss, initialize, split, window_seeds
 from openmm_mdgen.train.protein_run import ProteinRun, ProteinTrainConfig, train_proteins
 from openmm_mdgen.train.protein_windows import ProteinWindowConfig, ProteinWindows, pad
+from tests.helpers.published_toys import make_network
+from tests.helpers.tiny import moving_universe
+from tests.helpers.toys_protein import adk_universe
 
 SMALL = PublishedConfig(
     width=16, n_layers=1, n_heads=2, ipa_heads=2, ipa_channels=4, ipa_query_points=2, ipa_value_points=2, n_positions=0
