@@ -14,7 +14,7 @@ from openmm_mdgen.train.molecule import LONGEST, MoleculePlan, plan_molecule, st
 
 _PATIENCE = 6  # validations without a lower loss
 _MOST_TOKENS = 4096
-_LONGEST_BY_TORSIONS = 8  # residues: what the bundled weights know; beyond, torsions alone lose the fold
+_LONGEST_BY_TORSIONS = 8  # residues; behind more of them, small errors of torsions add up to a lost fold
 _WIDTH, _DEPTH = 96, 3  # of a published network of one molecule
 
 
