@@ -143,3 +143,17 @@ def test_omega_lengths_and_angles_stay(chain):
     torch.testing.assert_close(mended[..., 0], values[..., 0])
     torch.testing.assert_close(mended[..., 7:], values[..., 7:])
     assert not torch.equal(mended[..., CHI1], values[..., CHI1])
+
+
+def test_a_frame_that_nothing_mends_repeats_the_nearest_that_is_whole(chain):
+    coordinates, decode, start = chain
+    whole = coordinates.encode(start.repeat(1, 1, 1))
+    knot = whole.clone()
+    knot[..., :7] = 0.0
+    block = torch.cat((knot, whole, knot))
+    frames, nothing_turns = decode(block), torch.zeros_like(coordinates.exists)
+    plain, thorough = (ClashRepair(coordinates, decode, nothing_turns, thorough=t) for t in (False, True))
+    assert (plain.room(frames) < 1).tolist() == [True, False, True]
+    assert (plain.room(plain(block, frames, 0)[1]) < 1).tolist() == [True, False, True]
+    mended, built = thorough(block, frames, 0)
+    assert (thorough.room(built) >= 1).all() and torch.equal(mended[0], block[1])

@@ -35,7 +35,7 @@ class ClashRepair:
     turns : Tensor (L, 16) of bool, optional
         Which internal coordinates may be changed; default: every torsion but omega, which stays planar.
     thorough : bool
-        Whether frames that overlap after all this are searched for further, and at last take the torsions of the
+        Whether frames that overlap after all this are searched for further, and at last repeat the
         nearest frame that does not. Weights of before this was tried keep their frames without it.
     """
 
@@ -110,11 +110,9 @@ class ClashRepair:
         return torch.stack(out)
 
     def _nearest(self, internal: Tensor, bad: Tensor, good: Tensor) -> Tensor:
-        """The torsions of the nearest frame of the block that does not overlap, as candidates (1, B, L, 16)."""
-        if not len(good):
-            return internal[bad].unsqueeze(0)
-        nearest = good[(good[None] - bad[:, None]).abs().argmin(1)]
-        return torch.where(self._turns, internal[nearest], internal[bad]).unsqueeze(0)
+        """The nearest frame of the block that does not overlap, as candidates (1, B, L, 16)."""
+        nearest = good[(good[None] - bad[:, None]).abs().argmin(1)] if len(good) else bad
+        return internal[nearest].unsqueeze(0)
 
     def _best(self, candidates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Of K candidates (K, B, L, 16), the one for each of B frames, its positions and its `room`."""
