@@ -9,6 +9,7 @@ import torch
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks import model
+from openmm_mdgen.tasks.atoms import spread_as_at
 from openmm_mdgen.tasks.model import SolverConfig
 from openmm_mdgen.tasks.propagator import Propagator, next_blocks
 from tests.helpers.tiny import PEPTIDES, center_volumes, random_motion, rearranged, simulate_task, structure
@@ -182,3 +183,12 @@ def test_what_a_task_says_of_itself():
     task = simulate_task()
     assert (task.name, task.temperature, task.device, task.precision) == ("tiny", 350.0, "cpu", "float32")
     assert len(task.content_hash) == 64
+
+
+def test_lengths_and_angles_spread_with_the_root_of_the_temperature():
+    values = torch.randn(2, 400, 3, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    cold, hot = spread_as_at(values, 300.0), spread_as_at(values, 400.0)
+    assert torch.equal(cold[..., :7], values[..., :7])
+    torch.testing.assert_close(cold.mean(1), values.mean(1))
+    ratio = hot[..., 7:].std(1) / cold[..., 7:].std(1)
+    torch.testing.assert_close(ratio, torch.full_like(ratio, (400 / 300) ** 0.5))

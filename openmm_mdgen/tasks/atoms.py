@@ -11,6 +11,7 @@ from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks.clashes import ClashRepair
 from openmm_mdgen.tokens.tokens import (
     N_CHANNELS,
+    N_TORSIONS,
     UNKNOWN,
     Conditioning,
     Normalization,
@@ -19,6 +20,21 @@ from openmm_mdgen.tokens.tokens import (
     sequence_to_indices,
     tokens_to_internal,
 )
+
+SPREAD_KELVIN = 370.0
+"""K at whose equipartition the lengths and angles of networks that learned many temperatures spread, whichever is asked
+for: they are forgotten within 0.1 ps and weigh little in the loss, so that such networks draw the mean of the training
+set's spreads (measured on `val`, see docs/training.md)."""
+
+
+def spread_as_at(internal: Tensor, temperature: float) -> Tensor:
+    """Internal coordinates (B, T, L, 16) whose lengths and angles spread about their means over T as in MD at K.
+
+    Harmonic coordinates have a mean square of kT over their stiffness, so the spread goes as the square root of T.
+    """
+    torsions, rest = internal[..., :N_TORSIONS], internal[..., N_TORSIONS:]
+    mean = rest.mean(1, keepdim=True)
+    return torch.cat((torsions, mean + (temperature / SPREAD_KELVIN) ** 0.5 * (rest - mean)), -1)
 
 
 class PeptideAtoms:
@@ -72,11 +88,16 @@ class PeptideAtoms:
         """Positions (F, N, 3) in Å, not yet placed, of internal coordinates (F, L, 16)."""
         return self.internal.decode(internal, self.geometry)
 
-    def decode(self, tokens: Tensor, seeds: list[int]) -> Tensor:
-        """Positions (B, T, N, 3) in Å of tokens (B, T, L, C), overlaps mended, not yet placed."""
+    def decode(self, tokens: Tensor, seeds: list[int], temperature: float | None = None) -> Tensor:
+        """Positions (B, T, N, 3) in Å of tokens (B, T, L, C), overlaps mended, not yet placed.
+
+        With a temperature in K, lengths and angles spread as at that temperature, see `spread_as_at`.
+        """
         internal = tokens_to_internal(tokens.double(), self.normalization)
+        if temperature is not None:
+            internal = spread_as_at(internal, temperature)
         frames = self.decode_internal(internal.flatten(0, 1)).unflatten(0, tokens.shape[:2])
-        return torch.stack([self.mend(*block)[1] for block in zip(internal, frames, seeds, strict=True)])
+        return self.mend.blocks(internal, frames, seeds)[1]
 
     def conditioning(
         self, given: Tensor, values: Tensor, interval: float, span: Tensor | None = None, *, identities: bool = True

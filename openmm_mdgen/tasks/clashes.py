@@ -56,7 +56,7 @@ class ClashRepair:
         """Smallest distance (F,) of frames (F, N, 3) in Å, as a share of its limit: below 1 atoms overlap."""
         if not self._pairs.numel():
             return frames.new_full(frames.shape[:1], torch.inf)
-        atoms = frames.permute(1, 2, 0).contiguous()  # (N, 3, F), so that picking rows is fast
+        atoms = frames.permute(1, 2, 0).float().contiguous()  # (N, 3, F), so that picking rows is fast
         a, b = self._pairs
         apart = atoms.index_select(0, a).sub_(atoms.index_select(0, b)).square_().sum(1).sqrt_()
         return (apart / self._limits.to(apart).unsqueeze(1)).amin(0)
@@ -77,13 +77,29 @@ class ClashRepair:
         internal, frames
             The same where nothing overlaps; else the first candidate that does not, or the one that overlaps least.
         """
-        bad = (self.room(frames) < 1).nonzero().squeeze(-1)
-        if not len(bad):
-            return internal, frames
-        generator = torch.Generator().manual_seed(seed)
-        good = (self.room(frames) >= 1).nonzero().squeeze(-1)
-        trials = self._candidates(internal, bad, generator)  # (K, bad, L, 16)
-        internal, frames, best = internal.clone(), frames.clone(), frames.new_zeros(len(bad))
+        mended, built = self.blocks(internal.unsqueeze(0), frames.unsqueeze(0), [seed])
+        return mended[0], built[0]
+
+    def blocks(self, internal: Tensor, frames: Tensor, seeds: list[int]) -> tuple[Tensor, Tensor]:
+        """Mend blocks (B, T, L, 16) and (B, T, N, 3), all candidates built together; each as if it were alone."""
+        n_frames = internal.shape[1]
+        internal, frames = internal.flatten(0, 1), frames.flatten(0, 1)
+        whole = self.room(frames) >= 1
+        bad = (~whole).nonzero().squeeze(-1)
+        if len(bad):
+            internal, frames = internal.clone(), frames.clone()
+            self._mend(internal, frames, bad, whole.nonzero().squeeze(-1), n_frames, seeds)
+        return internal.unflatten(0, (-1, n_frames)), frames.unflatten(0, (-1, n_frames))
+
+    def _mend(
+        self, internal: Tensor, frames: Tensor, bad: Tensor, good: Tensor, n_frames: int, seeds: list[int]
+    ) -> None:
+        """Write into frames of blocks laid end to end what overlaps less."""
+        block, best = bad // n_frames, torch.zeros(len(bad))
+        generators = {int(b): torch.Generator().manual_seed(seeds[int(b)]) for b in block.unique()}
+        spans = {b: internal[b * n_frames : (b + 1) * n_frames] for b in generators}
+        parts = [self._candidates(x, bad[block == b] - b * n_frames, generators[b]) for b, x in spans.items()]
+        trials = torch.cat(parts, 1)  # (K, bad, L, 16)
         searched = ROUNDS + 1 if self._thorough else 0
         for number in range(2 + searched):  # later ones for frames that still overlap
             left = (best < 1).nonzero().squeeze(-1)
@@ -92,14 +108,14 @@ class ClashRepair:
             if number < 2:
                 some = (trials[: len(BENDS)], trials[len(BENDS) :])[number][:, left]
             elif number < 1 + searched:
-                some = self._few(internal[bad[left]], generator)
+                groups = [(b, left[block[left] == b]) for b in generators]
+                some = torch.cat([self._few(internal[bad[rows]], generators[b]) for b, rows in groups if len(rows)], 1)
             else:
-                some = self._nearest(internal, bad[left], good)
+                some = self._nearest(internal, bad[left], good, n_frames)
             values, built, room = self._best(some)
             better = room > best[left]
             taken = left[better]
             best[taken], internal[bad[taken]], frames[bad[taken]] = room[better], values[better], built[better]
-        return internal, frames
 
     def _few(self, now: Tensor, generator: torch.Generator) -> Tensor:
         """Candidates (K, B, L, 16) of which one torsion in six, on average, turns."""
@@ -109,9 +125,13 @@ class ClashRepair:
             out.append(now + width * torch.randn(now.shape, generator=generator, dtype=now.dtype) * which)
         return torch.stack(out)
 
-    def _nearest(self, internal: Tensor, bad: Tensor, good: Tensor) -> Tensor:
-        """The nearest frame of the block that does not overlap, as candidates (1, B, L, 16)."""
-        nearest = good[(good[None] - bad[:, None]).abs().argmin(1)] if len(good) else bad
+    def _nearest(self, internal: Tensor, bad: Tensor, good: Tensor, n_frames: int) -> Tensor:
+        """The nearest frame of the same block that does not overlap, as candidates (1, B, L, 16)."""
+        if not len(good):
+            return internal[bad].unsqueeze(0)
+        apart = (good[None] - bad[:, None]).abs()
+        apart = torch.where(good[None] // n_frames == bad[:, None] // n_frames, apart, len(internal))
+        nearest = torch.where(apart.amin(1) < len(internal), good[apart.argmin(1)], bad)
         return internal[nearest].unsqueeze(0)
 
     def _best(self, candidates: Tensor) -> tuple[Tensor, Tensor, Tensor]:

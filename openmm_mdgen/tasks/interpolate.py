@@ -111,7 +111,7 @@ class InterpolateSampler:
         placed = {k: torch.as_tensor(np.array(x), dtype=torch.float64) for k, x in sorted(keys.items())}
         tokens = {k: self.atoms.encode(x).float() for k, x in placed.items()}
         path = self._tokens(tokens, n_frames, self.task.plan(n_frames, self.interval), list(seeds))
-        frames = self._placed(self.atoms.decode(path, list(seeds)), placed)
+        frames = self._placed(self.atoms.decode(path, list(seeds), self.task.spread_temperature), placed)
         for k, x in placed.items():
             frames[:, k] = x
         return frames.numpy()

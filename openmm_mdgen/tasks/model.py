@@ -80,6 +80,11 @@ class PeptideModel:
         return replace(self, solver=solver)
 
     @property
+    def spread_temperature(self) -> float | None:
+        """K that lengths and angles spread by, of a network that was told temperatures; None where it draws them so."""
+        return self.temperature if self.network.config.tempered else None
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks that the weights can do."""
         always = ("simulate", "interpolate", "unconditional")

@@ -100,7 +100,7 @@ class SimulatePropagator:
 
     def placed(self, tokens: Tensor, starts: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """Frames (B, n_frames, N, 3) in Å of tokens (B, n_frames + 1, L, C), laid on their starts (B, N, 3) in Å."""
-        frames = self.atoms.decode(tokens[:, 1:], list(seeds))
+        frames = self.atoms.decode(tokens[:, 1:], list(seeds), self.task.spread_temperature)
         heavy = self.atoms.heavy
         placed = superpose(frames[:, :, heavy], _positions(starts)[:, None, heavy], frames).numpy()
         if self._motion is None:
