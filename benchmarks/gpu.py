@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     bf16 = "bfloat16" if has_fast_bf16(device) else "float32"
     print(f"{card}, torch {torch.__version__}, inference in {bf16}, {torch.get_num_threads()} CPU threads\n")
     print("| section | what | figures |\n|---|---|---|")
-    task, fine = bundled_peptide(str(device)), bundled_peptide_upsample(str(device))
+    task, fine = bundled_peptide(str(device)).with_steps(5), bundled_peptide_upsample(str(device))
     sections: dict[str, Callable[[], None]] = {
         "parity": lambda: parity(bench, task),
         "synchronisation": lambda: synchronisations(bench, task),

@@ -137,7 +137,7 @@ def test_target_must_be_safetensors(tmp_path: Path) -> None:
 
 
 def test_target_folder_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(MDGenError, match="cannot be written"):
+    with pytest.raises(MDGenError, match="cannot write"):
         import_published(write_checkpoint(tmp_path), tmp_path / "absent" / "toy.safetensors")
 
 
