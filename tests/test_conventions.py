@@ -201,7 +201,7 @@ def command_simulate_relaxed(c: Case) -> Found:
 
 
 def command_freeze(c: Case) -> Found:
-    recipe, out = c.folder / "pep.mdgen", c.folder / "frozen.pdb"
+    recipe, out = c.folder / "made.mdgen", c.folder / "frozen.pdb"
     run("simulate", c.structure, "--time", "50ps", "--model", MODEL, "-o", recipe, "--quiet")
     run("freeze", recipe, "-o", out)
     return of_pdb(out)
