@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from openmm_mdgen.evaluation.compare import evaluate as evaluate
     from openmm_mdgen.forcefield.build import build_peptide as build_peptide
     from openmm_mdgen.integrator import GenerativeIntegrator as GenerativeIntegrator
+    from openmm_mdgen.many.correct import correct_many as correct_many
     from openmm_mdgen.many.evaluate import evaluate_many as evaluate_many
     from openmm_mdgen.many.simulate import simulate_many as simulate_many
     from openmm_mdgen.trajectory.recipe import Recipe as Recipe
@@ -46,6 +47,7 @@ _LATER = {  # imported when asked for: they bring torch, OpenMM or MDAnalysis
     "inpaint": "api.inpaint",
     "interpolate": "api.interpolate",
     "load_task": "weights.checkpoint",
+    "correct_many": "many.correct",
     "evaluate_many": "many.evaluate",
     "simulate_many": "many.simulate",
     "read_recipe": "trajectory.recipe_file",
@@ -62,6 +64,7 @@ __all__ = [
     "Recipe",
     "build_peptide",
     "correct",
+    "correct_many",
     "design",
     "evaluate",
     "evaluate_many",

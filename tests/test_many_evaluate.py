@@ -11,7 +11,8 @@ from distributed import Client, LocalCluster
 from openmm_mdgen.cli import main
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.many.each import Job, run_each
-from openmm_mdgen.many.evaluate import evaluate_many, matching_names
+from openmm_mdgen.many.evaluate import evaluate_many
+from openmm_mdgen.many.patterns import matching_names
 from openmm_mdgen.many.workers import Cluster
 from tests.helpers.evaluate_toys import heavy_universe, toy_frames
 from tests.helpers.tiny import DATA

@@ -130,13 +130,28 @@ def test_a_scheduler_that_goes_away_leaves_what_is_whole(tmp_path, monkeypatch):
             if progress.outcomes:
                 done.set()
 
-        with pytest.raises(MDGenError, match=r"scheduler went away when \d of 4 systems .* same command again"):
+        with pytest.raises(MDGenError, match=r"scheduler went away, when \d of 4 systems .* same command again"):
             simulate_many(
                 FILES, output=tmp_path, scheduler=cluster, batch=1, progress=report, **SHORT | {"time": 3_000}
             )
     with local(1, processes=False) as cluster:
         result = simulate_many(FILES, output=tmp_path, scheduler=cluster, batch=1, **SHORT | {"time": 3_000})
     assert 1 <= len(result.whole) < 4 and len(result.made) + len(result.whole) == 4
+
+
+def test_the_last_worker_that_goes_away_is_not_waited_for_without_end(tmp_path):
+    done = threading.Event()
+    with local(1, processes=False) as cluster:
+        threading.Thread(target=lambda: done.wait() and cluster.scale(0), daemon=True).start()
+
+        def report(progress):
+            if progress.outcomes:
+                done.set()
+
+        with pytest.raises(MDGenError, match=r"the last worker was lost, and none came in 0.5 s, when \d of 4 systems"):
+            simulate_many(
+                FILES, output=tmp_path, scheduler=cluster, batch=1, wait=0.5, progress=report, **SHORT | {"time": 3_000}
+            )
 
 
 @pytest.mark.slow

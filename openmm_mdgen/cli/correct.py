@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from openmm_mdgen.cli.many import CorrectOneOrMany
 from openmm_mdgen.cli.messages import one_line_warnings
 from openmm_mdgen.cli.quantities import Count, Time
 from openmm_mdgen.errors import MDGenError
 
 
-@click.command()
+@click.command(cls=CorrectOneOrMany)
 @click.argument("generated", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--topology", "-t", type=click.Path(path_type=Path), help="Of the trajectories, such as a PDB file.")
 @click.option("--select", default="all", show_default=True, help="MDAnalysis selection of the peptide.")
@@ -60,6 +61,10 @@ def command(
     """Weight GENERATED frames by many short runs in a force field of your own.
 
     openmm-mdgen correct gen.dcd --topology pep.pdb --temperature 300 -o correction
+
+    Patterns with {name} correct many systems side by side, a folder for each:
+
+    openmm-mdgen correct 'gen/{name}*.xtc' --topology 'gen/{name}.pdb' --temperature 300 -o corrected
     """
     from openmm_mdgen.correction.correct import correct
     from openmm_mdgen.evaluation.sample import open_sources

@@ -60,13 +60,15 @@ class _OneOrMany(click.Command):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params += self.many_options()
+        own = {option.name for option in self.params}
+        self._added = [option for option in self.many_options() if option.name not in own]
+        self.params += self._added
 
     def invoke(self, ctx: click.Context) -> Any:
         """Take one way or the other."""
         if self.is_many(ctx):
             return self.do_many(ctx)
-        names = [str(option.name) for option in self.many_options()]
+        names = [str(option.name) for option in self._added]
         given = next((name for name in names if _is_given(ctx, name)), None)
         if given:
             raise MDGenError(f"--{given} is for many systems, and one is given; {self.how_many}, or leave it out")
@@ -156,6 +158,32 @@ class EvaluateOneOrMany(_OneOrMany):
         output = named if _is_given(ctx, "output") else Path(_REPORTS)
         with one_line_warnings(), shown_progress(quiet=False) as report:
             result = evaluate_many(output=output, progress=report, **options)
+        tell(ctx, result, output)
+
+
+class CorrectOneOrMany(_OneOrMany):
+    """Patterns with ``{name}`` go to `correct_many`."""
+
+    how_many = "write {name} where names differ, as in 'generated/{name}*.xtc'"
+
+    def is_many(self, ctx: click.Context) -> bool:
+        """Whether a pattern names systems."""
+        return any("{name}" in str(pattern) for pattern in ctx.params["generated"])
+
+    def do_many(self, ctx: click.Context) -> None:
+        """Options of the command line to `correct_many`, and its result to the terminal."""
+        from openmm_mdgen.many.correct import correct_many
+
+        remedy = "name the force field by --force-field, or correct each system by itself"
+        options = _without(ctx, dict.fromkeys(("system", "integrator"), remedy))
+        if options["topology"] is None:
+            raise MDGenError("many systems need --topology, one file or one for each, as in 'generated/{name}.pdb'")
+        options["topology"] = str(options["topology"])
+        options["generated"] = [str(pattern) for pattern in options["generated"]]
+        options["forcefield"] = options.pop("force_field")
+        output, quiet = options.pop("output"), options.pop("quiet")
+        with one_line_warnings(), shown_progress(quiet) as report:
+            result = correct_many(output=output, progress=report, **options)
         tell(ctx, result, output)
 
 

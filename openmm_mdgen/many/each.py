@@ -82,7 +82,7 @@ def run_each(
     Raises
     ------
     MDGenError
-        If nothing can start, or the scheduler goes away.
+        If nothing can start, or the scheduler or the last worker goes away.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def run_each(
     outcomes: list[Outcome] = []
     if calls:
         with cluster.connected(len(calls)) as client:
-            outcomes = run_calls(client, run_job, calls, demand, progress)
+            outcomes = run_calls(client, run_job, calls, demand, progress, cluster.wait)
         folder.sweep()
     result = gathered(folder, contents, outcomes, broken)
     origins = {x.name: x.origin for x in jobs} | {b.name: b.origin for b in broken}

@@ -16,6 +16,7 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.many.workers import Demand, checked
 
 TOPIC = "openmm-mdgen-many"
+_POLL = 1.0  # s
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ def run_calls(
     calls: Sequence[Call],
     demand: Demand,
     report: Report | None = None,
+    patience: float = 60.0,
 ) -> list[Outcome]:
     """Outcomes of all systems, in the order of the calls.
 
@@ -142,14 +144,16 @@ def run_calls(
         What workers must have.
     report
         Called as work goes on.
+    patience
+        Seconds to wait for a new worker when the last one was lost.
 
     Raises
     ------
     MDGenError
-        If a worker does not meet the demand before work starts, or the scheduler goes away.
+        If a worker does not meet the demand before work starts, the scheduler goes away, or there is no worker left.
     """
     with checked(client, demand) as seen:
-        run = _Run(client, function, calls, seen, report)
+        run = _Run(client, function, calls, seen, report, patience)
         with _events(client, run.hear):
             return run.finish()
 
@@ -162,7 +166,9 @@ class _Run:
         calls: Sequence[Call],
         demand: Demand,
         report: Report | None,
+        patience: float,
     ) -> None:
+        self.patience = patience
         self.client, self.function, self.calls, self.demand = client, function, list(calls), demand
         self.meter = Meter(calls, report)
         self.outcomes: dict[int, list[Outcome]] = {}
@@ -174,15 +180,37 @@ class _Run:
         self.meter.under_way(event[1]["first"], float(event[1]["share"]))
 
     def finish(self) -> list[Outcome]:
-        from distributed import as_completed
-
+        """Submit all calls and wait for them."""
         order = sorted(range(len(self.calls)), key=lambda k: -self.calls[k].cost)
-        pending = as_completed([self._submit(k, rank) for rank, k in enumerate(order)])
-        for future in pending:
-            again = self._received(self._place[future.key], future)
-            if again is not None:
-                pending.add(again)
+        waiting = {self._submit(k, rank) for rank, k in enumerate(order)}
+        while waiting:
+            done = self._some_done(waiting)
+            tried_again = (self._received(self._place[future.key], future) for future in done)
+            waiting = (waiting - done) | {future for future in tried_again if future is not None}
         return [outcome for k in range(len(self.calls)) for outcome in self.outcomes[k]]
+
+    def _some_done(self, waiting: set[Any]) -> set[Any]:
+        from distributed import wait
+
+        alone_since = None
+        while True:
+            try:
+                return set(wait(list(waiting), timeout=_POLL, return_when="FIRST_COMPLETED").done)
+            except TimeoutError as error:
+                if self._workers():
+                    alone_since = None
+                    continue
+                now = time.monotonic()
+                alone_since = now if alone_since is None else alone_since
+                if now - alone_since >= self.patience:
+                    raise MDGenError(
+                        self._ended_message(f"the last worker was lost, and none came in {self.patience:g} s")
+                    ) from error
+            except CancelledError as error:
+                raise MDGenError(self._ended_message("the scheduler went away")) from error
+
+    def _workers(self) -> set[str]:
+        return set(self.client.scheduler_info(n_workers=-1)["workers"])
 
     def _submit(self, place: int, rank: int = 0, workers: list[str] | None = None) -> Any:
         call = self.calls[place]
@@ -205,23 +233,23 @@ class _Run:
         try:
             worker, outcomes = future.result()
         except CancelledError as error:
-            raise MDGenError(self._gone_message()) from error
+            raise MDGenError(self._ended_message("the scheduler went away")) from error
         except Exception as error:  # of the user's model, or workers that died over it: told in the table
             worker, outcomes = "", [Outcome(name, error=_one_line(error)) for name in call.names]
         if any(outcome.elsewhere for outcome in outcomes):
             self.tried[place].add(worker)
-            others = sorted(set(self.client.scheduler_info(n_workers=-1)["workers"]) - self.tried[place])
+            others = sorted(self._workers() - self.tried[place])
             if others:
                 return self._submit(place, workers=others)
         self.outcomes[place] = outcomes
         self.meter.done(call, outcomes)
         return None
 
-    def _gone_message(self) -> str:
+    def _ended_message(self, reason: str) -> str:
         n_done = sum(len(some) for some in self.outcomes.values())
         return (
-            f"the scheduler went away when {n_done} of {self.meter.n_systems} systems had been done; what is whole "
-            "stays: start a scheduler and run the same command again to go on"
+            f"{reason}, when {n_done} of {self.meter.n_systems} systems had been done; what is whole stays: start a "
+            "scheduler and workers, and run the same command again to go on"
         )
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from os import PathLike
@@ -14,15 +11,12 @@ from typing import Any
 import numpy as np
 
 from openmm_mdgen.convert.times import Time, checked_time, to_picoseconds
-from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.many.each import Job, run_each
 from openmm_mdgen.many.engine import Report
+from openmm_mdgen.many.patterns import NAME, Patterns, files_content, found_files, listed, matching_names, named_path
 from openmm_mdgen.many.results import ManyResult
 from openmm_mdgen.many.systems import Broken
 from openmm_mdgen.many.workers import LOCAL, Cluster
-
-NAME = "{name}"
-Patterns = str | Sequence[str]
 
 
 def evaluate_many(
@@ -75,22 +69,22 @@ def evaluate_many(
     """
     options = Options(select, checked_time(lag, "lag", "100"), to_picoseconds(discard, "discard"), energies, view)
     patterns = {
-        "reference": _listed(reference),
-        "generated": _listed(generated),
-        "replicate": _listed(replicate) if replicate else [],
+        "reference": listed(reference),
+        "generated": listed(generated),
+        "replicate": listed(replicate) if replicate else [],
     }
     jobs, broken = [], []
     for name in matching_names(patterns["reference"][0]):
-        inputs = {side: _found(some, name) for side, some in patterns.items()}
+        inputs = {side: found_files(some, name) for side, some in patterns.items()}
         missing = [side for side, some in patterns.items() if some and not inputs[side]]
         if missing:
             asked = ", ".join(pattern.replace(NAME, name) for pattern in patterns[missing[0]])
             broken.append(Broken(name, asked, f"no {missing[0]} file matches {asked}; check the path"))
             continue
-        topologies = [str(Path(t.replace(NAME, name)).absolute()) for t in (topology, generated_topology or topology)]
+        topologies = [named_path(pattern, name) for pattern in (topology, generated_topology or topology)]
         files = [*inputs["reference"], *inputs["generated"], *inputs["replicate"], *topologies]
         size = float(sum(Path(file).stat().st_size for file in files if Path(file).is_file()))
-        jobs.append(Job(name, (name, inputs, topologies, options), _content(files), inputs["generated"][0], size))
+        jobs.append(Job(name, (name, inputs, topologies, options), files_content(files), inputs["generated"][0], size))
     about = {field.name: getattr(options, field.name) for field in fields(options)}
     cluster = Cluster(scheduler, workers, None, wait)
     return run_each(
@@ -133,39 +127,3 @@ def evaluate_one(
     scores |= {f"autocorrelation {key}": value for key, value in result.scores.autocorrelation.items()}
     numbers = {key: float(getattr(value, "value", value)) for key, value in scores.items()}
     return {key: round(number, 4) for key, number in numbers.items() if np.isfinite(number)}
-
-
-def matching_names(pattern: str) -> list[str]:
-    """Names for which a pattern with ``{name}`` matches a file.
-
-    Raises
-    ------
-    MDGenError
-        If there is no ``{name}``, or no file.
-    """
-    if NAME not in pattern:
-        raise MDGenError(f"pattern {pattern!r} has no {NAME}; write it where the system's name is, md/{NAME}/r*.xtc")
-    first, *rest = (re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]") for part in pattern.split(NAME))
-    expression = re.compile(first + "(?P<name>[^/]+?)" + "(?P=name)".join(rest))
-    found = (expression.fullmatch(Path(path).as_posix()) for path in glob.glob(pattern.replace(NAME, "*")))
-    names = sorted({match["name"] for match in found if match})
-    if not names:
-        raise MDGenError(f"no file matches {pattern!r}; check the path")
-    return names
-
-
-def _listed(patterns: Patterns) -> list[str]:
-    return [patterns] if isinstance(patterns, str) else list(patterns)
-
-
-def _found(patterns: Sequence[str], name: str) -> list[str]:
-    """Absolute paths of the files of one system."""
-    found = (sorted(glob.glob(pattern.replace(NAME, glob.escape(name)))) for pattern in patterns)
-    return [str(Path(path).absolute()) for some in found for path in some]
-
-
-def _content(files: Sequence[str]) -> str:
-    """Changes with the files."""
-    stats = [(file, Path(file).stat()) for file in files if Path(file).is_file()]
-    text = repr([(file, stat.st_size, stat.st_mtime_ns) for file, stat in stats])
-    return hashlib.sha256(text.encode()).hexdigest()

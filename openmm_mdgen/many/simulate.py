@@ -89,7 +89,7 @@ def simulate_many(
     ------
     MDGenError
         If nothing can start: no usable option, two inputs of one name, no scheduler, workers that lack something. And
-        if the scheduler goes away; what is whole stays.
+        if the scheduler or the last worker goes away; what is whole stays.
 
     Notes
     -----
@@ -137,7 +137,7 @@ def simulate_many(
     if calls:
         before = {name for name, content in contents.items() if folder.record(name, content) is not None}
         with cluster.connected(len(calls)) as client:
-            found = run_calls(client, simulate_batch, calls, demand, progress)
+            found = run_calls(client, simulate_batch, calls, demand, progress, cluster.wait)
         folder.sweep()
         outcomes = [o for o in found if o.name not in before]
     result = gathered(folder, contents, outcomes, broken)
