@@ -101,7 +101,7 @@ def kills(folder: Path, count: int, picoseconds: float, n_kills: int) -> None:
     rng = random.Random(1)
     with workers(2) as client:
         begin = time.perf_counter()
-        simulate_many(files, picoseconds, output=folder / "quiet", scheduler=client, batch=2)
+        simulate_many(files, picoseconds, output=folder / "quiet", scheduler=client, batch=2, wait=600)
         whole = time.perf_counter() - begin
         lost = doubled = different = in_time = 0
         for number in range(n_kills):
@@ -109,20 +109,22 @@ def kills(folder: Path, count: int, picoseconds: float, n_kills: int) -> None:
             timer = threading.Timer(moment, _kill_one, (client, rng))
             begin = time.perf_counter()
             timer.start()
-            result = simulate_many(files, picoseconds, output=output, scheduler=client, batch=2)
+            result = simulate_many(files, picoseconds, output=output, scheduler=client, batch=2, wait=600)
             in_time += not timer.is_alive()
             timer.cancel()
             names = [o.name for o in result.made]
             lost += count - len(set(names)) + len(result.failed)
             doubled += len(names) - len(set(names))
-            different += not same(folder / "quiet", output)
+            equal = same(folder / "quiet", output)
+            different += not equal
             left = list((output / ".openmm-mdgen").glob("part-*"))
             print(
                 f"kill {number + 1} at {moment:.1f} of {whole:.1f} s: {len(names)} of {count} made in "
-                f"{time.perf_counter() - begin:.1f} s, {len(left)} strays, load {load()}",
+                f"{time.perf_counter() - begin:.1f} s, {len(left)} strays, files {'equal' if equal else 'DIFFERENT'}, "
+                f"load {load()}",
                 flush=True,
             )
-            client.wait_for_workers(2)
+            client.wait_for_workers(1)
     print(f"{n_kills} kills, {in_time} before the end: {lost} systems lost, {doubled} doubled, {different} runs differ")
 
 
