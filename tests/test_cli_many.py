@@ -61,6 +61,12 @@ def test_several_structures_and_a_list(scheduler, here, capsys):
     assert told.out.splitlines()[-1] == "0 made, 3 already whole in out" and "of 3: " not in told.err
 
 
+def test_options_that_only_one_system_has_are_refused_or_left_out(here, capsys, monkeypatch):
+    monkeypatch.setattr("openmm_mdgen.many.simulate.simulate_many", lambda structures, output, progress: structures)
+    assert run("QGRE.pdb", "NDKMF.pdb", "--seed", "1") == 2
+    assert "--seed is for one system; leave it out, or do each system by itself" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

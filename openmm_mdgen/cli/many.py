@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -131,7 +132,7 @@ class SimulateOneOrMany(_OneOrMany):
         options["equilibrate"] = options["equilibrate"] or 0.0
         options["sequences"] = options["sequences"] or ()
         with one_line_warnings(), shown_progress(quiet) as report:
-            result = simulate_many(structures, output=output, progress=report, **options)
+            result = simulate_many(structures, output=output, progress=report, **_known_to(simulate_many, ctx, options))
         tell(ctx, result, output)
 
 
@@ -157,7 +158,7 @@ class EvaluateOneOrMany(_OneOrMany):
         named = options.pop("output")
         output = named if _is_given(ctx, "output") else Path(_REPORTS)
         with one_line_warnings(), shown_progress(quiet=False) as report:
-            result = evaluate_many(output=output, progress=report, **options)
+            result = evaluate_many(output=output, progress=report, **_known_to(evaluate_many, ctx, options))
         tell(ctx, result, output)
 
 
@@ -183,7 +184,7 @@ class CorrectOneOrMany(_OneOrMany):
         options["forcefield"] = options.pop("force_field")
         output, quiet = options.pop("output"), options.pop("quiet")
         with one_line_warnings(), shown_progress(quiet) as report:
-            result = correct_many(output=output, progress=report, **options)
+            result = correct_many(output=output, progress=report, **_known_to(correct_many, ctx, options))
         tell(ctx, result, output)
 
 
@@ -196,8 +197,17 @@ def _without(ctx: click.Context, only_for_one: dict[str, str]) -> dict[str, Any]
     return options
 
 
+def _known_to(function: Callable[..., ManyResult], ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """Options that the function has; others must not have been given."""
+    known = inspect.signature(function).parameters
+    for name in options.keys() - known.keys():
+        if _is_given(ctx, name):
+            raise MDGenError(f"--{name.replace('_', '-')} is for one system; leave it out, or do each system by itself")
+    return {name: value for name, value in options.items() if name in known}
+
+
 def _is_given(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) not in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+    return ctx.get_parameter_source(name) not in (None, ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
 
 
 def tell(ctx: click.Context, result: ManyResult, output: Path) -> None:
