@@ -212,6 +212,10 @@ def by_command(atlas, out, *more):
     return losses(out)
 
 
+def test_a_limit_of_time_by_command(atlas, tmp_path):
+    assert len(by_command(atlas, tmp_path, "--devices", "1", "--steps", "100000", "--minutes", "0.001")) == 1
+
+
 def test_two_processes_are_one_with_the_same_batch(atlas, tmp_path):
     alone = by_command(atlas, tmp_path / "one", "--devices", "1")
     together = by_command(atlas, tmp_path / "two", "--devices", "2")

@@ -44,7 +44,7 @@ def train_mdgen(context: click.Context) -> Path:
         crop=options["crop"],
         batch=options["batch"],
     )
-    names = ("every", "ema", "seed", "precision", "accelerator", "devices")
+    names = ("every", "minutes", "ema", "seed", "precision", "accelerator", "devices")
     config = ProteinTrainConfig(
         network=network,
         tokens=tokens,
