@@ -36,8 +36,8 @@ from openmm_mdgen.errors import MDGenError
     type=click.Choice(["peptide", "mdgen"]),
     default="peptide",
     show_default=True,
-    help="mdgen: the published network, for proteins; of the options it takes --steps, --minutes, --every, --width, --depth, "
-    "--heads, --frames, --adamw-rate, --ema, --stride, --temperature, --seed and those about devices.",
+    help="mdgen: the published network, for proteins; of the options it takes --steps, --minutes, --every, "
+    "--width, --depth, --heads, --frames, --adamw-rate, --ema, --stride, --temperature, --seed and those about devices.",
 )
 @click.option("--interval", type=float, help="mdgen: ps between the frames of a window.  [default: the init's, or 400]")
 @click.option("--crop", default=256, show_default=True, help="mdgen: residues of a window at most.")
@@ -46,7 +46,8 @@ from openmm_mdgen.errors import MDGenError
     "--molecule",
     is_flag=True,
     help="A surrogate of one molecule: chooses interval, window, split and network from its MD, starts from bundled "
-    "weights for up to 8 residues, and judges what it made. Takes --init, --steps, --minutes, --every, --temperature, --dt, --name, --seed.",
+    "weights for up to 8 residues, and judges what it made. Takes --network, --init, --steps, --minutes, --every, "
+    "--temperature, --dt, --name, --seed.",
 )
 @click.option("--dt", type=float, help="molecule: ps between the frames of the MD, where it does not say.")
 @click.option("--init", help="Start from a model: a bundled name or a weights file.")
