@@ -37,7 +37,7 @@ from openmm_mdgen.errors import MDGenError
     default="peptide",
     show_default=True,
     help="mdgen: the published network, for proteins; of the options it takes --steps, --minutes, --every, "
-    "--width, --depth, --heads, --frames, --adamw-rate, --ema, --stride, --temperature, --seed and those about devices.",
+    "--width, --depth, --heads, --frames, --adamw-rate, --ema, --stride, --temperature, --seed and those of devices.",
 )
 @click.option("--interval", type=float, help="mdgen: ps between the frames of a window.  [default: the init's, or 400]")
 @click.option("--crop", default=256, show_default=True, help="mdgen: residues of a window at most.")
