@@ -25,7 +25,6 @@ from conventions import (
 )
 from MDAnalysis import Universe
 from openmm import app, unit
-from tiny import DATA, inpaint_task, moving_universe, simulate_task, structure, upsample_task
 
 import openmm_mdgen
 from openmm_mdgen.api.inpaint import inpaint
@@ -39,6 +38,7 @@ from openmm_mdgen.forcefield.build import build_peptide
 from openmm_mdgen.peptide.labels import residue_places
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.peptide.residues import peptide_selection, residue_to_canonical
+from tests.helpers.tiny import DATA, inpaint_task, moving_universe, simulate_task, structure, upsample_task
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 MODEL, PATHS, GAPS = (str(DATA / f"tiny{end}.safetensors") for end in ("", "-inpaint", "-upsample"))

@@ -19,7 +19,6 @@ import pytest
 from conventions import CONVENTIONS, GRID, Written, original, plain
 from MDAnalysis import AtomGroup, Universe
 from openmm import app
-from tiny import DATA, inpaint_task, moving, simulate_task, upsample_task
 
 import openmm_mdgen
 from openmm_mdgen.api.inpaint import inpaint
@@ -31,6 +30,7 @@ from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.train.cache import _internal
 from openmm_mdgen.trajectory.recipe_file import write_recipe
 from openmm_mdgen.trajectory.transformations import PlaceHydrogens, RegenerateSidechains, Relax
+from tests.helpers.tiny import DATA, inpaint_task, moving, simulate_task, upsample_task
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TOLERANCE = 1e-3  # Å
