@@ -10,19 +10,6 @@ from pathlib import Path
 import MDAnalysis as mda
 import numpy as np
 import pytest
-from conventions import (
-    altlocs,
-    altlocs_behind,
-    chain_b,
-    charmm_patches,
-    insertion_codes,
-    mmcif,
-    negative,
-    numbered,
-    original,
-    plain,
-    repeated,
-)
 from MDAnalysis import Universe
 from openmm import app, unit
 
@@ -38,6 +25,19 @@ from openmm_mdgen.forcefield.build import build_peptide
 from openmm_mdgen.peptide.labels import residue_places
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.peptide.residues import peptide_selection, residue_to_canonical
+from tests.helpers.conventions import (
+    altlocs,
+    altlocs_behind,
+    chain_b,
+    charmm_patches,
+    insertion_codes,
+    mmcif,
+    negative,
+    numbered,
+    original,
+    plain,
+    repeated,
+)
 from tests.helpers.tiny import DATA, inpaint_task, moving_universe, simulate_task, structure, upsample_task
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import MDAnalysis as mda
 import numpy as np
 import pytest
-from conventions import CONVENTIONS, GRID, Written, original, plain
 from MDAnalysis import AtomGroup, Universe
 from openmm import app
 
@@ -30,6 +29,7 @@ from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.train.cache import _internal
 from openmm_mdgen.trajectory.recipe_file import write_recipe
 from openmm_mdgen.trajectory.transformations import PlaceHydrogens, RegenerateSidechains, Relax
+from tests.helpers.conventions import CONVENTIONS, GRID, Written, original, plain
 from tests.helpers.tiny import DATA, inpaint_task, moving, simulate_task, upsample_task
 
 pytestmark = pytest.mark.filterwarnings("ignore")

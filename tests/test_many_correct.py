@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from distributed import Client, LocalCluster
-from tiny import DATA
 
 from openmm_mdgen.cli import main
 from openmm_mdgen.many.correct import correct_many
 from tests.helpers.correction_frames import hot_frames, to_universe
+from tests.helpers.tiny import DATA
 
 pytest.importorskip("deeptime")
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
