@@ -10,6 +10,7 @@ import pytest
 from openmm import app, unit
 
 from openmm_mdgen.integrator import GenerativeIntegrator
+from tests.helpers.registry import registry  # noqa: F401  a fixture
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -66,10 +66,8 @@ def test_equilibration_is_left_out(pdb, walk):
     assert later.trajectory[0].time == 10.0
 
 
-def test_recipe_of_a_simulation_can_be_written(pdb, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "openmm_mdgen.weights.checkpoint.load_task", lambda model, device=None: BindableTask(), raising=False
-    )
+def test_recipe_of_a_simulation_can_be_written(pdb, tmp_path, registry):
+    registry["toy"] = BindableTask()
     universe = simulate(pdb, time=50, model="toy", seed=9)
     write_recipe(universe.trajectory.recipe, tmp_path / "a.mdgen")
     np.testing.assert_array_equal(

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.simulate import Simulate
 from openmm_mdgen.tasks.upsample import Upsample
-from openmm_mdgen.weights import checkpoint, tensor_file
+from openmm_mdgen.weights import tensor_file
 from openmm_mdgen.weights.checkpoint import (
     bundled_path,
     choose_device,
@@ -104,18 +104,16 @@ def test_unknown_name_lists_the_known():
         load_task("protein")
 
 
-def test_names_registered_by_other_packages(monkeypatch):
-    class Entry:
-        name = "theirs"
+def test_names_registered_by_other_packages(registry):
+    registry["theirs"] = load_task(TINY)
+    assert load_task("theirs", "cpu").name == "tiny" and registry.asked == [("theirs", "cpu")]
+    with pytest.raises(MDGenError, match=r"known are peptide, .*peptide-upsample, theirs, or give the path"):
+        load_task("ours")
 
-        @staticmethod
-        def load():
-            return lambda device: load_task(TINY, device)
 
-    monkeypatch.setattr(checkpoint, "entry_points", lambda group: [Entry])
-    assert load_task("theirs").name == "tiny"
-    with pytest.raises(MDGenError, match="known are theirs, or give the path"):
-        load_task("peptide")
+def test_the_first_of_two_models_of_one_name_counts(registry):
+    registry["peptide"] = load_task(TINY)
+    assert load_task("peptide").name == "tiny"
 
 
 @pytest.mark.parametrize("name", ["peptide", "peptide-upsample"])

@@ -18,6 +18,7 @@ from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.frames import dihedral
 from openmm_mdgen.peptide.peptide import Peptide
+from tests.helpers.gap_fillers import LinearGapFiller
 from tests.helpers.toys import TorchWalk
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
@@ -71,16 +72,10 @@ class Walk(TorchWalk):
 
 
 @pytest.fixture(autouse=True)
-def toy(monkeypatch, tmp_path):
-    """`load_task` gives the toy; the test runs in an empty folder."""
+def toy(registry, monkeypatch, tmp_path):
+    """The model of the default name is the toy; the test runs in an empty folder."""
     task = ToyTask([])
-
-    def load_task(model, device=None):
-        if model != "peptide":
-            raise MDGenError(f"model {model!r} is unknown; choose one of peptide")
-        return task
-
-    monkeypatch.setattr("openmm_mdgen.weights.checkpoint.load_task", load_task)
+    registry["peptide"] = task
     monkeypatch.chdir(tmp_path)
     return task
 
@@ -173,7 +168,8 @@ def test_a_selection_of_a_solvated_file(data, tmp_path):
 
 def test_without_an_output_there_is_a_picture(pep, tmp_path, capsys):
     run("pep.pdb", "--time", "1ns")
-    assert files(tmp_path) == {"pep.pdb", "pep_generated.xtc", "pep_generated.png"}
+    shown = {"pep.pdb", "pep_generated.xtc", "pep_generated.png", "pep_generated.html"}
+    assert {name for name in files(tmp_path) if "offsets" not in name} == shown
     assert (tmp_path / "pep_generated.png").read_bytes().startswith(b"\x89PNG")
     told = capsys.readouterr().out
     assert "1 x 100 frames, 10 ps apart (1 x 1 ns): pep_generated.xtc" in told
@@ -200,17 +196,18 @@ def test_solver_steps_reach_the_model(pep, toy):
     assert toy.used == [3]
 
 
-def test_solver_steps_of_a_model_without_a_solver(pep, capsys, monkeypatch):
-    monkeypatch.setattr("openmm_mdgen.weights.checkpoint.load_task", lambda model, device=None: Walk(22))
+def test_solver_steps_of_a_model_without_a_solver(pep, capsys, registry):
+    registry["peptide"] = Walk(22)
     assert "has no solver steps to choose; leave out the steps" in fail(
         capsys, "pep.pdb", "--steps", "3", "-o", "out.xtc"
     )
     run("pep.pdb", "--time", "10ps", "-o", "out.xtc")
 
 
-def test_a_model_that_does_not_simulate(pep, capsys, monkeypatch):
-    monkeypatch.setattr("openmm_mdgen.weights.checkpoint.load_task", lambda model, device=None: object())
-    assert "model 'peptide' cannot simulate; choose 'peptide' or another" in fail(capsys, "pep.pdb", "-o", "out.xtc")
+def test_a_model_that_does_not_simulate(pep, capsys, registry):
+    registry["filler"] = LinearGapFiller(10)
+    line = fail(capsys, "pep.pdb", "-o", "out.xtc", "--model", "filler")
+    assert "model 'filler' cannot simulate but can fill the gaps between frames; choose 'peptide' or another" in line
 
 
 def test_rounded_times_are_told(pep, capsys):
@@ -233,7 +230,7 @@ def test_rounded_times_are_told(pep, capsys):
         (["pep.pdb", "--equilibrate", "-1ns"], "must be above 0"),
         (["pep.pdb", "--replicas", "0"], "--replicas 0 is below 1"),
         (["pep.pdb", "--seed", "x"], "--seed x is no whole number"),
-        (["pep.pdb", "--model", "unknown"], "model 'unknown' is unknown; choose one of peptide"),
+        (["pep.pdb", "--model", "unknown"], "model 'unknown' is unknown; known are peptide, "),
         (["pep.pdb", "-o", "out.foo"], "'out.foo' has no extension of a trajectory format"),
         (["pep.pdb", "-o", "absent/out.dcd"], "folder 'absent' does not exist"),
         (["pep.pdb", "-o", "pep.pdb"], "output 'pep.pdb' is the structure itself"),
@@ -358,5 +355,4 @@ def test_models_lists_ranges(capsys):
     assert header.split() == ["model", "tasks", "residues", "intervals", "temperature", "content"]
     (row,) = [row.split() for row in rows if row.split()[0] == "peptide"]
     assert row == "peptide simulate 1 to 8 100 fs to 100 ps 350 K 111111111111".split()
-    *others, design = (row for row in rows if row.split()[0] != "peptide")
-    assert all("does not load: model" in row for row in others) and "--identities of design" in design
+    assert "--identities of design" in rows[-1]

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from openmm_mdgen.cli import demo, doctor, group
 from openmm_mdgen.cli import simulate as cli_simulate
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.weights.tensor_file import bundled_path
+from openmm_mdgen.weights.header import bundled_path
 from tests.helpers.tiny import DATA
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,7 +96,7 @@ def test_what_is_broken_is_said_and_the_rest_goes_on(monkeypatch):
 
 
 def test_no_entry_points(monkeypatch):
-    monkeypatch.setattr(doctor, "entry_points", lambda group: [])
+    monkeypatch.setattr(doctor, "registered_models", dict)
     assert "entry points are missing" in CliRunner().invoke(group, ["doctor"]).output
 
 

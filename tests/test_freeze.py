@@ -9,18 +9,14 @@ from click.testing import CliRunner
 from openmm_mdgen.cli import main
 from openmm_mdgen.cli.freeze import command, freeze
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.trajectory import bound_model
 from openmm_mdgen.trajectory.recipe import Recipe
 from openmm_mdgen.trajectory.recipe_file import write_recipe
 from tests.helpers.toys import BindableTask, TorchWalk
 
 
 @pytest.fixture
-def recipe(data, tmp_path, monkeypatch):
-    bound_model._load_once.cache_clear()
-    monkeypatch.setattr(
-        "openmm_mdgen.weights.checkpoint.load_task", lambda model, device=None: BindableTask(), raising=False
-    )
+def recipe(data, tmp_path, registry):
+    registry["toy"] = BindableTask()
     shutil.copy(data / "ACE-A-NME.pdb", tmp_path / "pep.pdb")
     write_recipe(Recipe("toy", tmp_path / "pep.pdb", n_frames=17, interval=2.0, seed=1), tmp_path / "pep.mdgen")
     return tmp_path / "pep.mdgen"

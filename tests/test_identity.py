@@ -37,8 +37,9 @@ from openmm_mdgen.train.cache import VERSION, Cache, Segment
 from openmm_mdgen.train.identity import IdentityConfig, fit_identities, measure_recovery
 from openmm_mdgen.train.identity_examples import usable_segments
 from openmm_mdgen.weights.checkpoint import load_task, read_weights
-from openmm_mdgen.weights.identities import FORMAT, load_identities, save_identities
-from openmm_mdgen.weights.tensor_file import bundled_path
+from openmm_mdgen.weights.header import IDENTITIES as FORMAT
+from openmm_mdgen.weights.header import bundled_path
+from openmm_mdgen.weights.identities import load_identities, save_identities
 from tests.helpers.tiny import DATA, identities, internal, moving, structure
 
 LENGTHS = (1.46, 1.52, 1.335, 1.94, 2.03, 2.12, 1.93, 1.93, 1.98)  # Å and radians, in the order of INTERNAL

@@ -14,7 +14,6 @@ from MDAnalysisTests.coordinates.base import BaseReference, MultiframeReaderTest
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.tasks.propagator import block_seed
-from openmm_mdgen.trajectory import bound_model
 from openmm_mdgen.trajectory.reader import MDGenReader
 from openmm_mdgen.trajectory.recipe import Origin, Recipe
 from openmm_mdgen.trajectory.recipe_file import read_recipe, write_recipe
@@ -25,14 +24,10 @@ N_FRAMES = 40
 
 
 @pytest.fixture
-def task(monkeypatch):
-    """What `load_task("toy")` gives in this test."""
-    bound_model._load_once.cache_clear()
+def task(registry):
+    """The model of the name "toy" in this test."""
     toy = BindableTask()
-    models = {"toy": toy, "doubling": Doubling()}
-    monkeypatch.setattr(
-        "openmm_mdgen.weights.checkpoint.load_task", lambda model, device=None: models[model], raising=False
-    )
+    registry["toy"], registry["doubling"] = toy, Doubling()
     return toy
 
 

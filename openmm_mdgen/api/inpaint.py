@@ -12,6 +12,7 @@ from MDAnalysis import AtomGroup, Universe
 
 from openmm_mdgen.convert.locations import one_location
 from openmm_mdgen.convert.structures import atomgroup_to_structure, load_structure
+from openmm_mdgen.convert.trajectories import select_atoms
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.forcefield.build import build_peptide
 from openmm_mdgen.peptide.labels import residue_places, with_numbers
@@ -24,7 +25,7 @@ from openmm_mdgen.tasks.propagator import block_seed
 from openmm_mdgen.tasks.protocols import ModelLike
 from openmm_mdgen.trajectory.memory import frames_to_universe
 from openmm_mdgen.weights.identities import load_identities
-from openmm_mdgen.weights.roles import as_designer, as_inpainter
+from openmm_mdgen.weights.roles import as_designer, as_inpainter, tuned
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,9 @@ def inpaint(
     seed: int = 0,
     device: str | None = None,
     told: bool = True,
+    select: str | None = None,
+    steps: int | None = None,
+    temperature: float | None = None,
 ) -> list[Universe]:
     """Generate the motion of some residues, given that of the others.
 
@@ -72,8 +76,10 @@ def inpaint(
         have an insertion code (``"52A"``), a chain (``"B:27"``) or a range (``"2-4"``).
     n_samples
         Number of trajectories.
-    model, seed, device
-        As for `simulate`.
+    model, seed, device, steps, temperature
+        As for `simulate`; a temperature that the model did not learn is an error.
+    select
+        These atoms only: an MDAnalysis selection such as ``"protein"``.
     told
         Whether the network is told the identities of all residues and the given ones' torsions. Without, it sees only
         how the given residues lie to each other, as in the published method.
@@ -94,8 +100,9 @@ def inpaint(
     >>> samples = openmm_mdgen.inpaint(mda.Universe("pep.pdb", "pep.xtc"), residues=[2, 3], n_samples=4)
     """
     _check_count("n_samples", n_samples)
+    trajectory = _selected(trajectory, select)
     given = _read(trajectory)
-    task = as_inpainter(model, device, told=told)
+    task = tuned(as_inpainter(model, device, told=told), steps, temperature)
     places = residue_places(given.peptide, given.structure, residues).values()
     sampler = task.bind_residues(given.structure, places, given.interval)
     found = sampler.sample(given.frames, [block_seed(seed, 0, k) for k in range(n_samples)])
@@ -111,6 +118,9 @@ def design(
     seed: int = 0,
     device: str | None = None,
     identities: str | Path | IdentityModel = "peptide-design",
+    select: str | None = None,
+    steps: int | None = None,
+    temperature: float | None = None,
 ) -> DesignResult:
     """Design residues to fit the motion of the others.
 
@@ -122,8 +132,10 @@ def design(
         Residue numbers (``resids``) to be designed, as for `inpaint`.
     n_sequences
         How many of the most probable sequences to keep, each with a trajectory.
-    model, seed, device
-        As for `simulate`; the model makes the trajectories.
+    model, seed, device, steps, temperature
+        As for `simulate`; the model makes the trajectories. A temperature that it did not learn is an error.
+    select
+        These atoms only: an MDAnalysis selection such as ``"protein"``.
     identities
         What guesses the residues: a bundled name, or weights of ``openmm-mdgen train --task design``.
 
@@ -152,10 +164,11 @@ def design(
     >>> result.sequences[0].sequence, result.universes[0].trajectory.n_frames
     """
     _check_count("n_sequences", n_sequences)
+    trajectory = _selected(trajectory, select)
     given = _read(trajectory)
     if given.peptide.residue_types[-1] == "NH2":
         raise MDGenError("a peptide with an NH2 cap cannot be designed: none can be built; cap it with NME instead")
-    task = as_designer(model, load_identities(identities), device)
+    task = tuned(as_designer(model, load_identities(identities), device), steps, temperature)
     numbers = residue_places(given.peptide, given.structure, residues)
     places = list(numbers.values())
     free_residues(given.peptide, places)
@@ -181,10 +194,14 @@ class _Given:
     first_time: float
 
 
-def _read(trajectory: Universe | AtomGroup) -> _Given:
+def _selected(trajectory: Universe | AtomGroup, select: str | None) -> AtomGroup:
     if not isinstance(trajectory, Universe | AtomGroup):
         raise MDGenError(f"a trajectory cannot be made of a {type(trajectory).__name__}; give a Universe or AtomGroup")
-    atoms = one_location(trajectory.atoms)
+    return select_atoms(trajectory, select)
+
+
+def _read(trajectory: AtomGroup) -> _Given:
+    atoms = one_location(trajectory)
     structure = atomgroup_to_structure(atoms)
     reader = atoms.universe.trajectory
     current = reader.frame

@@ -20,7 +20,7 @@ from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.propagator import block_seed
 from openmm_mdgen.tasks.protocols import ModelLike
 from openmm_mdgen.trajectory.memory import frames_to_universe
-from openmm_mdgen.weights.roles import as_interpolator, as_unconditional
+from openmm_mdgen.weights.roles import as_interpolator, as_unconditional, tuned
 
 
 def interpolate(
@@ -33,6 +33,8 @@ def interpolate(
     model: ModelLike = "peptide",
     seed: int = 0,
     device: str | None = None,
+    steps: int | None = None,
+    temperature: float | None = None,
 ) -> list[Universe]:
     """Transition paths: trajectories that pass through given frames.
 
@@ -48,8 +50,8 @@ def interpolate(
         Length of a path, and time between its frames, in ps.
     through
         More structures by their time in ps.
-    model, seed, device
-        As for `simulate`.
+    model, seed, device, steps, temperature
+        As for `simulate`; a temperature that the model did not learn is an error.
 
     Returns
     -------
@@ -76,7 +78,7 @@ def interpolate(
     first = next(iter(structures.values()))
     Peptide.from_structure(first)
     keys = {k: _in_order(first, structure, k * interval) for k, structure in structures.items()}
-    sampler = as_interpolator(model, device).bind_paths(first, interval)
+    sampler = tuned(as_interpolator(model, device), steps, temperature).bind_paths(first, interval)
     seeds = [block_seed(seed, 0, path) for path in range(n_paths)]
     paths = sampler.sample(keys, n_frames, seeds)
     atoms = _atoms(next(iter(sources.values())), first)
@@ -92,6 +94,8 @@ def unconditional(
     seed: int = 0,
     device: str | None = None,
     caps: str = "zwitterion",
+    steps: int | None = None,
+    temperature: float | None = None,
 ) -> Universe | list[Universe]:
     """Trajectories of a sequence, without any structure to start from.
 
@@ -104,8 +108,8 @@ def unconditional(
         Length and time between frames in ps; the first frame is at one interval.
     replicas
         Number of trajectories; they come as a list.
-    model, seed, device
-        As for `simulate`.
+    model, seed, device, steps, temperature
+        As for `simulate`; a temperature that the model did not learn is an error.
 
     Examples
     --------
@@ -115,7 +119,7 @@ def unconditional(
         raise MDGenError(f"replicas {replicas!r} must be a whole number of 1 or more; leave it out for one trajectory")
     interval = checked_time(interval, "interval", "10.0")
     n_frames = whole_intervals(time, interval)
-    sampler = as_unconditional(model, device)
+    sampler = tuned(as_unconditional(model, device), steps, temperature)
     structure = load_structure(build_peptide(sequence, caps))
     seeds = [block_seed(seed, 0, replica) for replica in range(replicas or 1)]
     found = sampler.bind_sequence(structure, interval).sample(n_frames, seeds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from os import PathLike
 from pathlib import Path
 from typing import overload
@@ -10,18 +9,19 @@ from typing import overload
 from MDAnalysis import AtomGroup, Merge, Universe
 
 from openmm_mdgen.convert.locations import one_location
-from openmm_mdgen.convert.structures import Source, load_structure
+from openmm_mdgen.convert.mdanalysis import structure_to_universe
+from openmm_mdgen.convert.structures import Source, file_to_atoms, load_structure
 from openmm_mdgen.convert.times import Time, checked_time, whole_intervals
-from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.convert.trajectories import select_atoms
+from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.structure import Structure
-from openmm_mdgen.tasks.protocols import ModelInfo, ModelLike
+from openmm_mdgen.tasks.protocols import ModelLike, model_info
 from openmm_mdgen.trajectory import reader as _reader  # noqa: F401  registers the format
 from openmm_mdgen.trajectory.names import name_universe
 from openmm_mdgen.trajectory.opened import OpenedRecipe, Replica, open_recipe
 from openmm_mdgen.trajectory.recipe import Recipe
 from openmm_mdgen.weights.familiarity import warn_of_the_unfamiliar
-
-_KELVIN = 0.5
+from openmm_mdgen.weights.roles import as_simulator, warn_of_temperature, with_steps
 
 
 @overload
@@ -36,6 +36,9 @@ def simulate(
     temperature: float | None = ...,
     equilibrate: Time = ...,
     hydrogens: str = ...,
+    select: str | None = ...,
+    steps: int | None = ...,
+    relax: bool = ...,
 ) -> Universe: ...
 @overload
 def simulate(
@@ -50,6 +53,9 @@ def simulate(
     temperature: float | None = ...,
     equilibrate: Time = ...,
     hydrogens: str = ...,
+    select: str | None = ...,
+    steps: int | None = ...,
+    relax: bool = ...,
 ) -> list[Universe]: ...
 def simulate(
     structure: Source,
@@ -62,6 +68,9 @@ def simulate(
     temperature: float | None = None,
     equilibrate: Time = 0.0,
     hydrogens: str = "moving",
+    select: str | None = None,
+    steps: int | None = None,
+    relax: bool = False,
 ) -> Universe | list[Universe]:
     """A generated trajectory as a Universe; its frames are made when they are read.
 
@@ -84,9 +93,16 @@ def simulate(
     device
         ``"cpu"``, ``"cuda"``, ...; default: CUDA where it is present.
     temperature
-        Kelvin. The ensemble is the model's own; another temperature brings a warning.
+        Kelvin, for models that learned several. Another one than the only one of a model brings a warning.
     equilibrate
         Time generated before the first frame and left out.
+    select
+        These atoms of the structure only: an MDAnalysis selection such as ``"protein"``.
+    steps
+        Solver steps per block; default: the model's. Such a trajectory cannot be written as a recipe.
+    relax
+        Whether every frame is minimised for a short while (ff14SB, OBC2) when it is read, see
+        `openmm_mdgen.trajectory.transformations.Relax`; the trajectory goes on from the unrelaxed ones.
 
     Raises
     ------
@@ -103,13 +119,44 @@ def simulate(
     skip = whole_intervals(equilibrate, interval, "equilibrate") if equilibrate else 0
     if replicas is not None and (isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 1):
         raise MDGenError(f"replicas {replicas!r} must be a whole number of 1 or more; leave it out for one trajectory")
-    opened = open_recipe(Recipe(model, _kept(structure), n_frames, interval, seed=seed, skip=skip, hydrogens=hydrogens))
+    structure = _selected(structure, select)
+    model = model if steps is None else with_steps(as_simulator(model, device), steps)
+    recipe = Recipe(
+        model,
+        _kept(structure),
+        n_frames,
+        interval,
+        seed=seed,
+        skip=skip,
+        temperature=temperature,
+        hydrogens=hydrogens,
+    )
+    opened = open_recipe(recipe)
     found = opened.replicas(range(replicas or 1), device=device)
+    warn_of_temperature(temperature, model_info(found[0].bound.task))
     universes = [_universe(structure, opened, replica) for replica in found]
-    info = universes[0].trajectory.model_info
-    _check_temperature(temperature, info)
-    warn_of_the_unfamiliar(info, opened.structure)
+    warn_of_the_unfamiliar(universes[0].trajectory.model_info, opened.structure)
+    if relax:
+        for universe in universes:
+            _relax(universe)
     return universes[0] if replicas is None else universes
+
+
+def _selected(structure: Source, select: str | None) -> Source:
+    """Some of a structure's atoms; the structure as it is for None."""
+    if select is None:
+        return structure
+    if isinstance(structure, Universe | AtomGroup):
+        return select_atoms(structure, select)
+    if isinstance(structure, str | PathLike):
+        return select_atoms(file_to_atoms(Path(structure)), select)
+    return select_atoms(structure_to_universe(load_structure(structure)), select)
+
+
+def _relax(universe: Universe) -> None:
+    from openmm_mdgen.trajectory.transformations import Relax  # brings a force field and torch
+
+    universe.trajectory.add_transformations(Relax(universe.atoms))
 
 
 def _kept(structure: Source) -> Path | Structure:
@@ -126,14 +173,3 @@ def _universe(structure: Source, opened: OpenedRecipe, replica: Replica) -> Univ
         universe.load_new(replica.recipe, replica=replica)
         return name_universe(universe)
     return name_universe(Universe(opened.topology.copy(), replica.recipe, replica=replica), structure)
-
-
-def _check_temperature(temperature: float | None, model: ModelInfo) -> None:
-    trained = model.temperature
-    if temperature is not None and trained is not None and abs(temperature - trained) > _KELVIN:
-        warnings.warn(
-            f"temperature {temperature:g} K is not the model's: the frames are of its ensemble at {trained:g} K; give "
-            f"temperature={trained:g} or train a model at {temperature:g} K",
-            MDGenWarning,
-            stacklevel=3,
-        )

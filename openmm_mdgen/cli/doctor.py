@@ -7,12 +7,13 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.weights.header import registered_models
 
 _REQUIRED = (
     "openmm",
@@ -120,16 +121,16 @@ def _bf16() -> Iterator[str]:
 
 
 def _weights() -> Iterator[str]:
-    from openmm_mdgen.weights.tensor_file import bundled_path
+    from openmm_mdgen.weights.header import bundled_path
 
     for path in sorted(bundled_path("peptide").parent.glob("*.safetensors")):
         yield f"{path.stem}: sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}, {path.stat().st_size / 1e6:.1f} MB"
 
 
 def _models() -> Iterator[str]:
-    points = sorted(entry_points(group="openmm_mdgen.models"), key=lambda point: point.name)
-    for point in points:
-        yield f"{point.name}: {point.value}"
+    points = registered_models()
+    for name, point in points.items():
+        yield f"{name}: {point.value}"
     if not points:
         raise MDGenError("no model is registered; install the package anew, since its entry points are missing")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from openmm_mdgen.cli.messages import one_line_warnings
-from openmm_mdgen.cli.quantities import Count, Time, text_to_time
+from openmm_mdgen.cli.options import interval_option, output_option, sampling_options, time_option
+from openmm_mdgen.cli.quantities import Count, text_to_time
 from openmm_mdgen.cli.universes import check_outputs, write_universes
 from openmm_mdgen.convert.structures import file_to_atoms
 from openmm_mdgen.errors import MDGenError
@@ -17,26 +17,17 @@ from openmm_mdgen.errors import MDGenError
 @click.command("interpolate", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("start", type=click.Path(path_type=Path))
 @click.argument("end", type=click.Path(path_type=Path), required=False)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=Path("paths.xtc"),
-    show_default=True,
-    help="Trajectory in any format that MDAnalysis writes; several get _00, _01, ...",
-)
+@output_option("paths.xtc", "; several get _00, _01, ...")
 @click.option("--paths", "n_paths", type=Count(1), default=16, show_default=True, help="Number of paths.")
-@click.option("--time", type=Time(), default="1ns", show_default=True, help="Length of a path.")
-@click.option("--interval", type=Time(), default="10ps", show_default=True, help="Time between frames.")
+@time_option("1ns", "a path")
+@interval_option
 @click.option(
     "--through",
     multiple=True,
     metavar="TIME=FILE",
     help="A structure on the way, such as 300ps=middle.pdb; repeat for more.",
 )
-@click.option("--model", default="peptide", show_default=True, help="A bundled name, or a weights file.")
-@click.option("--seed", type=Count(0), default=0, show_default=True, help="The same seed gives the same frames.")
-@click.option("--device", help="cpu, cuda, mps; default: CUDA where it is present.")
+@sampling_options
 def command(
     start: Path,
     end: Path | None,
@@ -47,6 +38,8 @@ def command(
     through: tuple[str, ...],
     model: str,
     seed: int,
+    temperature: float | None,
+    steps: int | None,
     device: str | None,
 ) -> None:
     """Generate paths from structure START to structure END, two conformations of one peptide.
@@ -62,22 +55,23 @@ def command(
         raise MDGenError(f"--through names {max(times, key=times.count):g} ps twice; leave one out")
     files = [start, *([end] if end else []), *(path for _, path in keys)]
     paths = check_outputs(output, n_paths, files)
-    with one_line_warnings():
-        universes = interpolate(
-            start,
-            end,
-            n_paths=n_paths,
-            time=time,
-            interval=interval,
-            through=dict(keys),
-            model=model,
-            seed=seed,
-            device=device,
-        )
-        fitting = write_fitting_topology(universes[0].atoms, _n_atoms(start), output)
-        write_universes(universes, paths)
-        if fitting is not None:
-            click.echo(f"topology: {fitting}")
+    universes = interpolate(
+        start,
+        end,
+        n_paths=n_paths,
+        time=time,
+        interval=interval,
+        through=dict(keys),
+        model=model,
+        seed=seed,
+        device=device,
+        steps=steps,
+        temperature=temperature,
+    )
+    fitting = write_fitting_topology(universes[0].atoms, _n_atoms(start), output)
+    write_universes(universes, paths)
+    if fitting is not None:
+        click.echo(f"topology: {fitting}")
 
 
 def _n_atoms(path: Path) -> int:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint
 
 import click
 
 from openmm_mdgen.convert.times import time_to_text
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.tasks.protocols import ModelInfo, model_info
+from openmm_mdgen.weights.header import bundled_path, file_info, registered_models
 
 _HEADER = ("model", "tasks", "residues", "intervals", "temperature", "content")
+_OWN = "openmm_mdgen."
+_IDENTITIES = "peptide-design"
 
 
 @click.command("models", context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,8 +25,7 @@ def command(about: str | None, model: str) -> None:
         for line in _about(about, model):
             click.echo(line)
         return
-    names = sorted({point.name for point in entry_points(group="openmm_mdgen.models")})
-    rows = [_HEADER, *(_row(name) for name in names), _identities_row()]
+    rows = [_HEADER, *(_row(point) for point in registered_models().values()), _identities_row()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -55,33 +58,37 @@ def _about(sequence: str, name: str) -> list[str]:
     return [*lines, *([f"warning: {found.warning}"] if found.warning else [])]
 
 
+def _row(point: EntryPoint) -> tuple[str, ...]:
+    """One line of the table; a model that does not load says so."""
+    try:
+        info = file_info(bundled_path(point.name)) if point.value.startswith(_OWN) else _loaded(point.name)
+    except (MDGenError, ImportError, OSError) as error:
+        return (point.name, "-", "-", "-", "-", f"does not load: {error}")
+    return (point.name, ", ".join(info.tasks), *_ranges(info))
+
+
 def _identities_row() -> tuple[str, ...]:
     """The line of what guesses identities for design."""
-    from openmm_mdgen.weights.identities import BUNDLED, load_identities
-
     try:
-        model = load_identities(BUNDLED)
+        info = file_info(bundled_path(_IDENTITIES))
     except MDGenError as error:
-        return (BUNDLED, "-", "-", "-", "-", f"does not load: {error}")
-    lengths = f"{model.lengths[0]} to {model.lengths[1]}"
-    return (BUNDLED, "--identities of design", lengths, "any", f"{model.temperature:g} K", model.content_hash[:12])
+        return (_IDENTITIES, "-", "-", "-", "-", f"does not load: {error}")
+    return (_IDENTITIES, "--identities of design", *_ranges(info))
 
 
-def _row(name: str) -> tuple[str, ...]:
-    """One line of the table; a model that does not load says so."""
+def _loaded(name: str) -> ModelInfo:
+    """What a model of another package says of itself."""
     from openmm_mdgen.weights.checkpoint import load_task
 
-    try:
-        task = load_task(name, device="cpu")
-    except (MDGenError, ImportError, OSError) as error:
-        return (name, "-", "-", "-", "-", f"does not load: {error}")
-    lengths, intervals = getattr(task, "lengths", None), getattr(task, "intervals", None)
-    temperature = getattr(task, "temperature", None)
+    return model_info(load_task(name, device="cpu"))
+
+
+def _ranges(info: ModelInfo) -> tuple[str, str, str, str]:
+    low, high = info.temperatures or (None, None)
+    kelvin = "-" if low is None else f"{low:g} K" if low == high else f"{low:g} to {high:g} K"
     return (
-        name,
-        ", ".join(getattr(task, "tasks", ("upsample" if hasattr(task, "bind_gaps") else "simulate",))),
-        "any" if lengths is None else f"{lengths[0]} to {lengths[1]}",
-        "any" if intervals is None else " to ".join(time_to_text(time) for time in intervals),
-        "-" if temperature is None else f"{temperature:g} K",
-        getattr(task, "content_hash", "")[:12] or "-",
+        "any" if info.lengths is None else f"{info.lengths[0]} to {info.lengths[1]}",
+        "any" if info.intervals is None else " to ".join(time_to_text(time) for time in info.intervals),
+        kelvin,
+        info.content_hash[:12] or "-",
     )

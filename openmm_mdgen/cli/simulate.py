@@ -12,16 +12,24 @@ from tqdm import tqdm
 
 from openmm_mdgen.cli import show
 from openmm_mdgen.cli.many import SimulateOneOrMany
-from openmm_mdgen.cli.messages import one_line_warnings
+from openmm_mdgen.cli.options import (
+    interval_option,
+    output_option,
+    quiet_option,
+    replicas_option,
+    sampling_options,
+    select_option,
+    time_option,
+)
 from openmm_mdgen.cli.output import TrajectoryFiles, check_output, output_names
-from openmm_mdgen.cli.quantities import Count, Time
+from openmm_mdgen.cli.quantities import Time
 from openmm_mdgen.cli.start import Start, find_start, write_topology
 from openmm_mdgen.convert.times import time_to_text, whole_intervals
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.propagator import Propagator
 from openmm_mdgen.tasks.protocols import ModelInfo, bind_simulator, model_info
 from openmm_mdgen.weights.familiarity import warn_of_the_unfamiliar
-from openmm_mdgen.weights.roles import as_simulator, with_steps
+from openmm_mdgen.weights.roles import as_simulator, warn_of_temperature, with_steps
 
 _DAY = 86_400.0  # s
 _RECIPE = ".mdgen"
@@ -36,6 +44,7 @@ class Options:
     interval: float
     n_replicas: int
     seed: int
+    temperature: float | None
     model: str
     device: str | None
     steps: int | None
@@ -52,24 +61,17 @@ class Options:
 @click.command("simulate", cls=SimulateOneOrMany, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("structure", type=click.Path(path_type=Path), nargs=-1)
 @click.option("--sequence", help="Build this peptide instead, zwitterionic or capped: STHK, ACE-A-NME.")
-@click.option("--select", help="Take these atoms of STRUCTURE only, an MDAnalysis selection such as 'protein'.")
-@click.option("--time", type=Time(), default="10ns", show_default=True, help="Length of each trajectory.")
-@click.option("--interval", type=Time(), default="10ps", show_default=True, help="Time between frames.")
+@select_option
+@time_option("10ns")
+@interval_option
 @click.option("--equilibrate", type=Time(), help="Time that is generated first and left out.")
-@click.option("--replicas", type=Count(1), default=1, show_default=True, help="Number of trajectories.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Trajectory in any format that MDAnalysis writes, or .mdgen for a recipe; several get _00, _01, ... "
-    "Default: NAME_generated.xtc, with a picture and a page beside it.",
+@replicas_option
+@output_option(
+    None,
+    ", or .mdgen for a recipe; several get _00, _01, ... Default: NAME_generated.xtc, with a picture and a page "
+    "beside it.",
 )
-@click.option(
-    "--model", default="peptide", show_default=True, help="A name of `openmm-mdgen models`, or a weights file."
-)
-@click.option("--seed", type=Count(0), default=0, show_default=True, help="The same seed gives the same frames.")
-@click.option("--device", help="cpu, cuda, mps; default: CUDA where it is present.")
-@click.option("--steps", type=Count(1), help="Solver steps per block; default: the model's.")
+@sampling_options
 @click.option(
     "--relax", is_flag=True, help="Minimise every frame for a short while (ff14SB, OBC2) before it is written."
 )
@@ -80,7 +82,7 @@ class Options:
     show_default=True,
     help="Drawn from their thermal distribution, or as in the start.",
 )
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@quiet_option
 def command(
     structure: Path | None,
     sequence: str | None,
@@ -92,8 +94,9 @@ def command(
     output: Path | None,
     model: str,
     seed: int,
-    device: str | None,
+    temperature: float | None,
     steps: int | None,
+    device: str | None,
     relax: bool,
     hydrogens: str,
     quiet: bool,
@@ -106,31 +109,31 @@ def command(
     The first frame is one interval after the start. Frames keep the orientation of the start. With --relax the written
     frames are minimised; the trajectory goes on from the unrelaxed ones.
     """
-    with one_line_warnings():
-        options = Options(
-            n_frames=whole_intervals(time, interval, "--time"),
-            skip=whole_intervals(equilibrate, interval, "--equilibrate") if equilibrate else 0,
-            interval=interval,
-            n_replicas=replicas,
-            seed=seed,
-            model=model,
-            device=device,
-            steps=steps,
-            relax=relax,
-            hydrogens=hydrogens,
-            quiet=quiet,
-        )
-        start = find_start(structure, sequence, select)
-        wanted = output or Path(f"{start.name}_generated.xtc")
-        paths = output_names(wanted, replicas)
-        is_recipe = wanted.suffix.lower() == _RECIPE
-        for path in paths:
-            check_output(path, is_trajectory=not is_recipe)
-            _keep_input(path, structure)
-        if is_recipe:
-            _write_recipes(start, options, wanted, paths)
-        else:
-            _write_frames(start, options, wanted, paths, draw=output is None)
+    options = Options(
+        n_frames=whole_intervals(time, interval, "--time"),
+        skip=whole_intervals(equilibrate, interval, "--equilibrate") if equilibrate else 0,
+        interval=interval,
+        n_replicas=replicas,
+        seed=seed,
+        temperature=temperature,
+        model=model,
+        device=device,
+        steps=steps,
+        relax=relax,
+        hydrogens=hydrogens,
+        quiet=quiet,
+    )
+    start = find_start(structure, sequence, select)
+    wanted = output or Path(f"{start.name}_generated.xtc")
+    paths = output_names(wanted, replicas)
+    is_recipe = wanted.suffix.lower() == _RECIPE
+    for path in paths:
+        check_output(path, is_trajectory=not is_recipe)
+        _keep_input(path, structure)
+    if is_recipe:
+        _write_recipes(start, options, wanted, paths)
+    else:
+        _write_frames(start, options, wanted, paths, draw=output is None)
 
 
 def _write_frames(start: Start, options: Options, output: Path, paths: list[Path], draw: bool) -> None:
@@ -193,6 +196,7 @@ def _write_recipes(start: Start, options: Options, output: Path, paths: list[Pat
             replica=replica,
             skip=options.skip,
             hydrogens=options.hydrogens,
+            temperature=options.temperature,
         )
         write_recipe(recipe_to_universe(recipe.with_hashes(), device=options.device).trajectory.recipe, path)
         click.echo(f"recipe of {options.n_frames} frames, {time_to_text(options.interval)} apart: {path}")
@@ -228,8 +232,12 @@ def _load(start: Start, options: Options) -> tuple[ModelInfo, Propagator]:
     if options.steps is not None:
         model = with_steps(model, options.steps)
     info = model_info(model)
+    warn_of_temperature(options.temperature, info)
     warn_of_the_unfamiliar(info, start.structure)
-    return info, bind_simulator(model, start.structure, options.interval, hydrogens=options.hydrogens)
+    propagator = bind_simulator(
+        model, start.structure, options.interval, temperature=options.temperature, hydrogens=options.hydrogens
+    )
+    return info, propagator
 
 
 def _write_topology(start: Start, output: Path) -> Path | None:

@@ -6,13 +6,20 @@ from pathlib import Path
 
 import click
 
+from openmm_mdgen.cli.options import (
+    device_option,
+    quiet_option,
+    seed_option,
+    topology_option,
+    trajectory_argument,
+)
 from openmm_mdgen.cli.quantities import Time
 from openmm_mdgen.errors import MDGenError
 
 
-@click.command()
-@click.argument("trajectory", type=click.Path(path_type=Path))
-@click.option("--topology", "-t", type=click.Path(path_type=Path), required=True, help="Any topology MDAnalysis reads.")
+@click.command("upsample", context_settings={"help_option_names": ["-h", "--help"]})
+@trajectory_argument
+@topology_option
 @click.option("--interval", type=Time(), default="0.1ps", show_default=True, help="Time between the new frames.")
 @click.option("--in-place", is_flag=True, help="Replace a DCD file by the finer one; its frames stay byte for byte.")
 @click.option("--backup", is_flag=True, help="With --in-place: keep the original as TRAJECTORY.bak.")
@@ -26,8 +33,9 @@ from openmm_mdgen.errors import MDGenError
 )
 @click.option("--dt", type=Time(), help="Time between the original frames, if the file does not say or is wrong.")
 @click.option("--model", default="peptide", show_default=True, help="A model's name or file, or 'linear' for none.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the model's noise.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@seed_option
+@device_option
+@quiet_option
 def command(
     trajectory: Path,
     topology: Path,
@@ -40,6 +48,7 @@ def command(
     dt: float | None,
     model: str,
     seed: int,
+    device: str | None,
     quiet: bool,
 ) -> None:
     """Make TRAJECTORY finer: its frames stay as they are, a model makes the frames between them."""
@@ -56,6 +65,7 @@ def command(
                 interval,
                 model=model,
                 seed=seed,
+                device=device,
                 dt=dt,
                 others=others,
                 output=output,
@@ -71,6 +81,7 @@ def command(
                 select=select,
                 model=model,
                 seed=seed,
+                device=device,
                 dt=dt,
                 others=others,
                 progress=bar.update,

@@ -15,7 +15,7 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.flow.sampler import Projection, integrate, integrate_projected, noise
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.peptide.peptide import Peptide
-from openmm_mdgen.tasks.protocols import ModelInfo
+from openmm_mdgen.tasks.protocols import ModelInfo, network_tasks
 from openmm_mdgen.tasks.ranges import check_time
 from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning, Normalization
 
@@ -87,8 +87,7 @@ class PeptideModel:
     @property
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks that the weights can do."""
-        always = ("simulate", "interpolate", "unconditional")
-        return (*always, "inpaint", "design") if self.network.config.inpaints else always
+        return network_tasks(self.network.config.inpaints)
 
     @property
     def device(self) -> str:

@@ -17,7 +17,7 @@ from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 from openmm_mdgen.tasks.propagator import Propagator
 
-_SAME_KELVIN = 0.5
+SAME_KELVIN = 0.5
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class ModelInfo:
         if temperature is None or self.temperatures is None:
             return
         low, high = self.temperatures
-        if not low - _SAME_KELVIN <= temperature <= high + _SAME_KELVIN:
+        if not low - SAME_KELVIN <= temperature <= high + SAME_KELVIN:
             learned = f"{low:g} K" if low == high else f"{low:g} to {high:g} K"
             raise MDGenError(
                 f"a temperature of {temperature:g} K is not one of model {self.name!r}, which learned {learned}; give "
@@ -206,6 +206,12 @@ VERBS = {
     "upsample": ("fill", "bind_gaps"),
 }
 """By task, the methods of which a model of that task has at least one."""
+
+
+def network_tasks(inpaints: bool) -> tuple[str, ...]:
+    """Names of the tasks that a token network can do."""
+    always = ("simulate", "interpolate", "unconditional")
+    return (*always, "inpaint", "design") if inpaints else always
 
 
 def offers(model: object, verb: str) -> bool:

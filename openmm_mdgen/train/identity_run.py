@@ -10,7 +10,8 @@ import numpy as np
 
 from openmm_mdgen.train.cache import open_cache
 from openmm_mdgen.train.identity import IdentityConfig, Recovery, fit_identities, measure_recovery
-from openmm_mdgen.weights.identities import FORMAT, save_identities
+from openmm_mdgen.weights.header import IDENTITIES
+from openmm_mdgen.weights.identities import save_identities
 from openmm_mdgen.weights.tensor_file import check_free
 
 
@@ -58,7 +59,7 @@ def train_design(
     >>> openmm_mdgen.design(u, residues=[2], identities=weights)
     """
     path = out / "model.safetensors"
-    check_free(path, FORMAT)
+    check_free(path, IDENTITIES)
     cache = open_cache(data, out / "cache" / "train", stride=stride, temperature=temperature)
     held_out = (
         open_cache(validation, out / "cache" / "validation", stride=stride, temperature=temperature)

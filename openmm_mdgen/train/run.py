@@ -29,7 +29,8 @@ from openmm_mdgen.train.flow import (
     update_average,
 )
 from openmm_mdgen.train.windows import Batch, Coverage, Drawn, TrainingTask, WindowConfig, span
-from openmm_mdgen.weights.checkpoint import FORMAT, Weights, load_weights, save_weights
+from openmm_mdgen.weights.checkpoint import Weights, load_weights, save_weights
+from openmm_mdgen.weights.header import VELOCITY
 from openmm_mdgen.weights.tensor_file import check_free
 
 N_VALIDATION = 24
@@ -123,7 +124,7 @@ def train(
         When there is nothing to train on, when ``out`` holds a cache of other data or weights that guess
         identities, or Lightning is not installed.
     """
-    check_free(out / "model.safetensors", FORMAT)
+    check_free(out / "model.safetensors", VELOCITY)
     fabric = _fabric(config)
     cache, held_out = _caches(fabric, data, validation, out / "cache", stride, config.temperature)
     start = load_weights(init) if init else None

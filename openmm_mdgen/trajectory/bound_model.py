@@ -57,7 +57,11 @@ class BoundModel:
         if self._propagator is None:
             structure = self._structure or self.recipe.load_structure()
             self._propagator = bind_simulator(
-                self.task, structure, self.recipe.interval, hydrogens=self.recipe.hydrogens
+                self.task,
+                structure,
+                self.recipe.interval,
+                temperature=self.recipe.temperature,
+                hydrogens=self.recipe.hydrogens,
             )
         return self._propagator
 

@@ -66,6 +66,8 @@ class Recipe:
         Frames generated before frame 0 and left out (equilibration).
     hydrogens
         ``"moving"`` or ``"quiet"``, where the model knows of it.
+    temperature
+        K, of the ensemble, for models that learned several; None takes the model's own.
     task
         ``"simulate"``.
     origin
@@ -86,6 +88,7 @@ class Recipe:
     replica: int = 0
     skip: int = 0
     hydrogens: str = "moving"
+    temperature: float | None = None
     task: str = "simulate"
     origin: Origin = Origin()
 

@@ -116,6 +116,7 @@ def _to_json(recipe: Recipe, folder: Path) -> dict[str, Any]:
         "replica": recipe.replica,
         "skip": recipe.skip,
         "hydrogens": recipe.hydrogens,
+        **({} if recipe.temperature is None else {"temperature_K": recipe.temperature}),
         "first_block": origin.first_block,
         "device": origin.device,
         "precision": origin.precision,
@@ -146,6 +147,7 @@ def _from_json(content: dict[str, Any], folder: Path) -> Recipe:
         replica=content.get("replica", 0),
         skip=content.get("skip", 0),
         hydrogens=content.get("hydrogens", "quiet"),  # as they were before files said so
+        temperature=content.get("temperature_K"),
         task=content["task"],
         origin=origin,
     )

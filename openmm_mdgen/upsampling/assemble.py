@@ -36,6 +36,7 @@ def build_engine(
     *,
     model: str | Path | GapModel | GapFiller = "peptide",
     seed: int = 0,
+    device: str | None = None,
     others: str | None = None,
 ) -> Engine:
     """Engine for a group of atoms, whose current frame is the first key frame.
@@ -52,6 +53,8 @@ def build_engine(
         ``"linear"``, a model's name or file, or an object (see `openmm_mdgen.tasks.gap`).
     seed
         Of the model's noise.
+    device
+        As for `load_task`.
     others
         ``"interpolate"`` moves what is not protein rigidly, residue by residue, between its places; None refuses it.
 
@@ -60,7 +63,7 @@ def build_engine(
     MDGenError
         If there are other atoms and `others` does not say what to do, or the model cannot take the molecule.
     """
-    loaded = load_gap_model(model)
+    loaded = load_gap_model(model, device)
     modelled, rest = _split(atoms, not is_gap_model(loaded), others)
     symbols = elements(atoms)
     groups = []

@@ -26,6 +26,7 @@ def upsample_to_file(
     select: str | None = None,
     model: str | Path | GapModel | GapFiller = "peptide",
     seed: int = 0,
+    device: str | None = None,
     dt: float | None = None,
     others: str | None = None,
     progress: Progress | None = None,
@@ -42,7 +43,7 @@ def upsample_to_file(
         Time between the new frames, ps.
     select
         Write these atoms only (MDAnalysis selection); they alone are upsampled. A PDB file of them is written beside.
-    model, seed, dt, others
+    model, seed, device, dt, others
         See `openmm_mdgen.upsample`.
     progress
         Called with (frames done, frames in all).

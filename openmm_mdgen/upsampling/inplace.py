@@ -39,6 +39,7 @@ def upsample_dcd(
     *,
     model: str | Path | GapModel | GapFiller = "peptide",
     seed: int = 0,
+    device: str | None = None,
     dt: float | None = None,
     others: str | None = None,
     output: str | PathLike[str] | None = None,
@@ -59,7 +60,7 @@ def upsample_dcd(
         Any topology that MDAnalysis reads.
     interval
         Time between the frames of the result, ps; divides the spacing of the file.
-    model, seed, others
+    model, seed, device, others
         See `openmm_mdgen.upsampling.assemble.build_engine`.
     dt
         Time between the frames of the file in ps, where its header does not say or says it wrong.
@@ -96,7 +97,7 @@ def upsample_dcd(
         _check_permission(source, target, backup)
         finer = (dcd.header if dt is None else dcd.header.with_spacing(dt)).finer(factor, (len(dcd) - 1) * factor + 1)
         atoms = _atoms(topology, dcd)
-        engine = build_engine(atoms, spacing, factor, model=model, seed=seed, others=others)
+        engine = build_engine(atoms, spacing, factor, model=model, seed=seed, device=device, others=others)
         plan = Plan(finer, len(dcd) - 1, engine, _identity(dcd, engine, finer))
         part = PartFile(target)
         try:

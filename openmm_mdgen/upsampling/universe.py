@@ -25,6 +25,7 @@ def upsample(
     model: str | Path | GapModel | GapFiller = "peptide",
     seed: int = 0,
     *,
+    device: str | None = None,
     dt: Time | None = None,
     others: str | None = None,
 ) -> Universe:
@@ -42,6 +43,8 @@ def upsample(
         object as described in `openmm_mdgen.tasks.gap`.
     seed
         Of the model's noise; the same seed gives the same frames.
+    device
+        ``"cpu"``, ``"cuda"``, ...; default: CUDA where it is present.
     dt
         Time between the frames of the trajectory, likewise, where it does not say or says it wrong.
     others
@@ -85,7 +88,7 @@ def upsample(
     factor = upsampling_factor(spacing, interval, name)
     if factor == 1:
         raise MDGenError(f"the frames of {name} are {spacing:g} ps apart already; give an interval finer than that")
-    return _finer(universe, source, spacing, factor, model=model, seed=seed, others=others)
+    return _finer(universe, source, spacing, factor, model=model, seed=seed, device=device, others=others)
 
 
 def _finer(
@@ -96,6 +99,7 @@ def _finer(
     *,
     model: str | Path | GapModel | GapFiller,
     seed: int,
+    device: str | None,
     others: str | None,
 ) -> Universe:
     is_whole = isinstance(universe, Universe)
@@ -103,7 +107,7 @@ def _finer(
     first = source[0]
     fine = _without_frames(universe) if is_whole else Merge(universe)
     fine.load_new(first.positions[slice(None) if is_whole else indices], dimensions=first.dimensions)
-    engine = build_engine(fine.atoms, spacing, factor, model=model, seed=seed, others=others)
+    engine = build_engine(fine.atoms, spacing, factor, model=model, seed=seed, device=device, others=others)
     fine.trajectory = UpsampledReader(source, engine, spacing, indices)
     return name_universe(fine, universe.universe.filename)
 

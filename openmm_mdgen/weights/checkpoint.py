@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,10 @@ from openmm_mdgen.tasks.upsample import Upsample
 from openmm_mdgen.tokens.noise_colour import GapSpectra
 from openmm_mdgen.tokens.tokens import Normalization
 from openmm_mdgen.weights import identities as identity_file
-from openmm_mdgen.weights.tensor_file import bundled_path, read_tensors, write_tensors
+from openmm_mdgen.weights.header import IDENTITIES, VELOCITY, bundled_path, registered_models
+from openmm_mdgen.weights.tensor_file import read_tensors, write_tensors
 
-FORMAT = "openmm-mdgen velocity 1"
 _ABOUT = ("name", "task", "temperature", "temperatures", "intervals", "spacings", "lengths", "solver", "training")
-ENTRY_POINTS = "openmm_mdgen.models"
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def save_weights(path: Path, weights: Weights, *, dtype: torch.dtype = torch.flo
     tensors |= {f"student.{k}": v.detach().cpu().to(dtype).contiguous() for k, v in weights.student.items()}
     tensors |= {f"table.{k}": v.contiguous() for k, v in weights.tables.items()}
     about = {k: getattr(weights, k) for k in _ABOUT}
-    metadata = {"format": FORMAT, "config": json.dumps(asdict(weights.config)), "about": json.dumps(about)}
+    metadata = {"format": VELOCITY, "config": json.dumps(asdict(weights.config)), "about": json.dumps(about)}
     write_tensors(path, tensors, metadata)
 
 
@@ -97,10 +95,10 @@ def read_weights(path: Path) -> Weights:
         If the file is missing, damaged, or not ours.
     """
     tensors, metadata = read_tensors(path)
-    if metadata.get("format") != FORMAT:
-        guesses = metadata.get("format") == identity_file.FORMAT
+    if metadata.get("format") != VELOCITY:
+        guesses = metadata.get("format") == IDENTITIES
         raise MDGenError(
-            f"weights file {path} is of format {metadata.get('format')!r}, not {FORMAT!r}; "
+            f"weights file {path} is of format {metadata.get('format')!r}, not {VELOCITY!r}; "
             + ("give it to design as identities=" if guesses else "use openmm-mdgen import")
         )
     config, about = _read_metadata(metadata, path)
@@ -207,19 +205,19 @@ def load_task(model: ModelLike, device: str | None = None) -> Model:
     if isinstance(model, str) and path.suffix not in (".safetensors", ".ckpt"):
         return _named(model, device)
     if is_published(path):
-        return load_published(path, device)
+        return load_published(path, str(choose_device(device)))
     weights = read_weights(path)
     return upsampling(weights, device) if weights.task == "upsample" else simulation(weights, device)
 
 
 def _named(name: str, device: str | None) -> Model:
-    known = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+    known = registered_models()
     if name == identity_file.BUNDLED:
         raise MDGenError(
             f"model {name!r} makes no trajectories but guesses identities; give it to design as identities="
         )
     if name not in known:
-        listed = ", ".join(sorted(known))
+        listed = ", ".join(known)
         raise MDGenError(f"model {name!r} is unknown; known are {listed}, or give the path of a .safetensors file")
     return load_task(known[name].load()(device), device)
 

@@ -22,9 +22,9 @@ from openmm_mdgen.tasks.identity import (
     Place,
 )
 from openmm_mdgen.tokens.tokens import N_IDENTITIES
-from openmm_mdgen.weights.tensor_file import bundled_path, read_tensors, write_tensors
+from openmm_mdgen.weights.header import IDENTITIES, bundled_path
+from openmm_mdgen.weights.tensor_file import read_tensors, write_tensors
 
-FORMAT = "openmm-mdgen identities 1"
 BUNDLED = "peptide-design"
 _ABOUT = ("name", "temperature", "lengths", "training")
 _FEATURES = {"still": N_STILL, "moving": N_MOVING}
@@ -38,7 +38,7 @@ def save_identities(path: Path, model: IdentityModel) -> None:
             for field in fields(IdentityTable):
                 tensors[f"{_prefix(kind, place)}{field.name}"] = getattr(table, field.name).float().contiguous()
     about = {k: getattr(model, k) for k in _ABOUT}
-    write_tensors(path, tensors, {"format": FORMAT, "about": json.dumps(about)})
+    write_tensors(path, tensors, {"format": IDENTITIES, "about": json.dumps(about)})
 
 
 def load_identities(model: str | Path | IdentityModel) -> IdentityModel:
@@ -63,9 +63,9 @@ def load_identities(model: str | Path | IdentityModel) -> IdentityModel:
     bundled = bundled_path(str(model))
     path = bundled if bundled.exists() else Path(model)
     tensors, metadata = read_tensors(path)
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") != IDENTITIES:
         raise MDGenError(
-            f"weights file {path} is of format {metadata.get('format')!r}, not {FORMAT!r}, so it does not guess "
+            f"weights file {path} is of format {metadata.get('format')!r}, not {IDENTITIES!r}, so it does not guess "
             "identities; train one with --task design"
         )
     try:

@@ -5,16 +5,19 @@ Knows no torch until weights are read.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 from openmm_mdgen.tasks.propagator import Propagator
 from openmm_mdgen.tasks.protocols import (
+    SAME_KELVIN,
     VERBS,
     Model,
+    ModelInfo,
     ModelLike,
     PathModel,
     Simulator,
@@ -38,6 +41,7 @@ _WORDS = {
     "design": "design",
     "upsample": "fill the gaps between frames",
 }
+_Any = TypeVar("_Any")
 _UPSAMPLING = {"peptide": "peptide-upsample"}  # bundled models that have weights of their own for this task
 
 
@@ -68,7 +72,7 @@ def as_simulator(model: ModelLike, device: str | None = None) -> Propagator | Si
     return _converted(Simulate, found, model)
 
 
-def with_steps(model: Propagator | Simulator, n_steps: int) -> Simulator:
+def with_steps(model: _Any, n_steps: int) -> _Any:
     """A model with another number of solver steps.
 
     Raises
@@ -78,7 +82,35 @@ def with_steps(model: Propagator | Simulator, n_steps: int) -> Simulator:
     """
     if not offers(model, "with_steps"):
         raise MDGenError(f"model {model_info(model).name!r} has no solver steps to choose; leave out the steps")
-    return cast("Simulator", cast("PeptideModel", model).with_steps(n_steps))
+    return cast("_Any", cast("PeptideModel", model).with_steps(n_steps))
+
+
+def tuned(model: _Any, steps: int | None = None, temperature: float | None = None) -> _Any:
+    """A model with a number of solver steps and a temperature in K; None leaves them as they are.
+
+    Raises
+    ------
+    MDGenError
+        Where it has no steps to choose, or did not learn that temperature.
+    """
+    if steps is not None:
+        model = with_steps(model, steps)
+    model_info(model).check_temperature(temperature)
+    if temperature is not None and offers(model, "at"):
+        return cast("_Any", cast("PeptideModel", model).at(temperature))
+    return model
+
+
+def warn_of_temperature(temperature: float | None, info: ModelInfo) -> None:
+    """Warn where a temperature in K is not the one that the model learned."""
+    learned = info.temperature
+    if temperature is not None and learned is not None and abs(temperature - learned) > SAME_KELVIN:
+        warnings.warn(
+            f"temperature {temperature:g} K is not the model's: the frames are of its ensemble at {learned:g} K; give "
+            f"temperature={learned:g} or train a model at {temperature:g} K",
+            MDGenWarning,
+            stacklevel=4,
+        )
 
 
 def as_interpolator(model: ModelLike, device: str | None = None) -> PathModel:

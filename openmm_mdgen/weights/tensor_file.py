@@ -1,4 +1,4 @@
-"""Tensors and what is said of them in one .safetensors file, and where those that come with the package lie."""
+"""Tensors and what is said of them in one .safetensors file."""
 
 from __future__ import annotations
 
@@ -10,11 +10,6 @@ from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import replacing
-
-
-def bundled_path(name: str) -> Path:
-    """Where a bundled model's weights lie."""
-    return Path(__file__).parent / f"{name}.safetensors"
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
