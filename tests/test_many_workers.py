@@ -120,6 +120,22 @@ def test_workers_of_this_machine(monkeypatch):
     assert default_workers(1) == 4
 
 
+def test_local_workers_are_given_time_to_come_back(monkeypatch):
+    import dask
+
+    found = []
+
+    def cluster(n_workers):
+        found.append((n_workers, dask.config.get("distributed.deploy.lost-worker-timeout")))
+        return local(1, processes=False)
+
+    monkeypatch.setattr(workers, "_local_cluster", cluster)
+    with Cluster(workers=3).connected(2) as client:
+        assert client.scheduler_info()["workers"]
+    assert found == [(2, "10 minutes")]
+    assert dask.config.get("distributed.deploy.lost-worker-timeout") != "10 minutes"
+
+
 def test_a_scheduler_that_goes_away_leaves_what_is_whole(tmp_path, monkeypatch):
     """It is closed as soon as the first of several batches is done."""
     done = threading.Event()

@@ -18,6 +18,7 @@ from openmm_mdgen.tasks.protocols import model_info
 LOCAL = "local"
 _PACKAGES = ("openmm-mdgen", "torch", "numpy", "MDAnalysis", "openmm")
 _CONNECT = 10.0  # s
+_RESTART = "10 minutes"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Cluster:
             yield self.scheduler
         elif self.scheduler == LOCAL:
             n_workers = min(self.workers or default_workers(self.threads or 1), n_calls)
-            with _quiet(), _local_cluster(n_workers) as cluster, Client(cluster) as client:
+            with _quiet(), patient(), _local_cluster(n_workers) as cluster, Client(cluster) as client:
                 yield client
         else:
             opened = _remote(self.scheduler) if isinstance(self.scheduler, str) else Client(self.scheduler)
@@ -88,6 +89,15 @@ def _local_cluster(n_workers: int) -> Any:
     return LocalCluster(
         n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
     )
+
+
+@contextmanager
+def patient() -> Iterator[None]:
+    """A worker that was killed may take minutes to come back on a busy machine; dask gives it up after 15 s."""
+    import dask
+
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": _RESTART}):
+        yield
 
 
 @contextmanager
