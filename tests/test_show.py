@@ -43,6 +43,7 @@ def test_the_page_holds_the_frames(universe):
     np.testing.assert_allclose(found, scene.frames, atol=0.01)
     assert data["times"] == [10.0 * k for k in range(1, 13)]
     assert data["pdb"].count("ATOM") == universe.atoms.n_atoms
+    assert len(data["bonds"]) == universe.atoms.n_atoms - 1  # QGRE has no ring
 
 
 def test_frames_are_laid_on_the_first(universe):

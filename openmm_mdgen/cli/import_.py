@@ -9,7 +9,9 @@ import click
 
 @click.command("import")
 @click.argument("checkpoint")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write, *.safetensors.")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write, a .safetensors file."
+)
 @click.option("--interval", type=float, help="Time between frames in ps, where the checkpoint's own flags are wrong.")
 @click.option("--solver", type=click.Choice(["dopri5", "euler", "midpoint", "heun"]), help="Default: as published.")
 @click.option("--steps", default=20, show_default=True, help="Steps of the solvers other than dopri5.")

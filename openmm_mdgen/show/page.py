@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from MDAnalysis import AtomGroup
 
+from openmm_mdgen.convert.bonds import bonds_by_distance
 from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.show.scene import Scene, scene_of
 
@@ -78,6 +79,7 @@ def _data(scene: Scene) -> dict[str, Any]:
     scale = max(float(np.abs(scene.frames).max()), 1e-3) / 32_000
     return {
         "pdb": _pdb(scene),
+        "bonds": bonds_by_distance(scene.frames[0], np.array(scene.elements)).tolist(),
         "scale": scale,
         "frames": _packed(scene.frames / scale),
         "times": [round(float(t), 6) for t in scene.times],

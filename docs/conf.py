@@ -1,0 +1,25 @@
+"""The site: `python -m sphinx -W -b html docs docs/_build`, without a network."""
+
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+project = "openmm-mdgen"
+author = "The openmm-mdgen developers"
+version = release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "sphinx_click"]
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+suppress_warnings = ["myst.header"]  # pages of the lab book begin where a section of a longer one began
+
+autodoc_typehints = "none"  # docstrings say types and units in words
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+
+html_theme = "furo"
+html_title = f"openmm-mdgen {release}"
+html_static_path: list[str] = []
+html_theme_options = {"navigation_with_keys": True}
