@@ -10,7 +10,7 @@ import pytest
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.weights.checkpoint import bundled_with_hash
-from openmm_mdgen.weights.tensor_file import bundled_path
+from openmm_mdgen.weights.header import bundled_path
 
 DATA = Path(__file__).parent / "data"
 

@@ -118,7 +118,7 @@ def test_the_integrator_gives_the_frames_of_the_stream(alanine):
     source = BlockSource(TorchWalk(5), alanine.topology, 10.0)
     found, anchor = [], START / 10
     for block in range(2):
-        found.append(source.frames((block,), anchor, 3, block))
+        found.append(source.frames((block,), anchor, Link(3), block))
         anchor = found[-1][-1]
     expected = np.concatenate(list(stream_frames(TorchWalk(5), START, 14, seed=3)), axis=1)[0]
     np.testing.assert_allclose(np.concatenate(found) * 10, expected, rtol=1e-12)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from openmm_mdgen.cli import main
-from openmm_mdgen.weights.checkpoint import bundled_path
+from openmm_mdgen.weights.header import bundled_path
 
 pytestmark = [
     pytest.mark.skipif(not bundled_path("peptide").exists(), reason="the bundled weights are absent"),
