@@ -2,12 +2,17 @@
 
 import subprocess
 import sys
+import warnings
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from openmm_mdgen.errors import MDGenError
+from openmm_mdgen import simulate
+from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.tasks.inpaint import Inpaint
 from openmm_mdgen.tasks.interpolate import Interpolate
+from openmm_mdgen.tasks.protocols import ModelInfo
 from openmm_mdgen.tasks.simulate import Simulate
 from openmm_mdgen.tasks.unconditional import Unconditional
 from openmm_mdgen.weights.identities import load_identities
@@ -18,6 +23,7 @@ from openmm_mdgen.weights.roles import (
     as_simulator,
     as_unconditional,
     as_upsampler,
+    sampled_temperature,
     with_steps,
 )
 from tests.helpers.gap_fillers import LinearGapFiller
@@ -108,3 +114,38 @@ def test_asking_needs_no_torch_for_an_object():
         "as_simulator(type('Own', (), {'next_block': print, 'n_frames': 1})()); assert 'torch' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+RANGE = ModelInfo("m", ("simulate",), temperatures=(280.0, 450.0))
+
+
+@pytest.mark.parametrize("kelvin", [None, 280.0, 300.0, 450.0])
+def test_temperatures_that_were_learned_are_sampled(kelvin):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert sampled_temperature(kelvin, RANGE, strict=True) == kelvin
+
+
+@pytest.mark.parametrize(("kelvin", "nearest"), [(200.0, 280.0), (600.0, 450.0)])
+def test_the_nearest_temperature_is_sampled_with_a_warning(kelvin, nearest):
+    message = rf"temperature {kelvin:g} K is outside the model's 280 to 450 K: the frames are .* at {nearest:g} K"
+    with pytest.warns(MDGenWarning, match=message):
+        assert sampled_temperature(kelvin, RANGE) == nearest
+    with pytest.raises(MDGenError, match=message):
+        sampled_temperature(kelvin, RANGE, strict=True)
+
+
+@pytest.mark.parametrize("kelvin", [0.0, -300.0, float("nan"), float("inf")])
+def test_what_is_no_temperature(kelvin):
+    with pytest.raises(MDGenError, match="is not above zero; give one in kelvin, such as 300"):
+        sampled_temperature(kelvin, RANGE)
+
+
+def test_a_trajectory_outside_the_range_says_what_it_is(tmp_path):
+    pdb = Path(__file__).parent / "data" / "ACE-A-NME.pdb"
+    with pytest.warns(MDGenWarning, match="500 K is outside the model's 280 to 450 K"):
+        universe = simulate(pdb, time=20, temperature=500.0)
+    assert universe.trajectory.recipe.temperature == 450.0
+    assert np.isfinite(universe.trajectory[1].positions).all()
+    with pytest.raises(MDGenError, match="500 K is outside"):
+        simulate(pdb, time=20, temperature=500.0, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import overload
@@ -17,11 +18,12 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.protocols import ModelLike, model_info
 from openmm_mdgen.trajectory import reader as _reader  # noqa: F401  registers the format
+from openmm_mdgen.trajectory.bound_model import BoundModel
 from openmm_mdgen.trajectory.names import name_universe
 from openmm_mdgen.trajectory.opened import OpenedRecipe, Replica, open_recipe
 from openmm_mdgen.trajectory.recipe import Recipe
 from openmm_mdgen.weights.familiarity import warn_of_the_unfamiliar
-from openmm_mdgen.weights.roles import as_simulator, warn_of_temperature, with_steps
+from openmm_mdgen.weights.roles import as_simulator, sampled_temperature, with_steps
 
 
 @overload
@@ -39,6 +41,7 @@ def simulate(
     select: str | None = ...,
     steps: int | None = ...,
     relax: bool = ...,
+    strict: bool = ...,
 ) -> Universe: ...
 @overload
 def simulate(
@@ -56,6 +59,7 @@ def simulate(
     select: str | None = ...,
     steps: int | None = ...,
     relax: bool = ...,
+    strict: bool = ...,
 ) -> list[Universe]: ...
 def simulate(
     structure: Source,
@@ -71,6 +75,7 @@ def simulate(
     select: str | None = None,
     steps: int | None = None,
     relax: bool = False,
+    strict: bool = False,
 ) -> Universe | list[Universe]:
     """A generated trajectory as a Universe; its frames are made when they are read.
 
@@ -93,7 +98,7 @@ def simulate(
     device
         ``"cpu"``, ``"cuda"``, ...; default: CUDA where it is present.
     temperature
-        Kelvin, for models that learned several. Another one than the only one of a model brings a warning.
+        Kelvin, of the ensemble. Where the model did not learn it, the nearest that it did is sampled, with a warning.
     equilibrate
         Time generated before the first frame and left out.
     select
@@ -103,6 +108,8 @@ def simulate(
     relax
         Whether every frame is minimised for a short while (ff14SB, OBC2) when it is read, see
         `openmm_mdgen.trajectory.transformations.Relax`; the trajectory goes on from the unrelaxed ones.
+    strict
+        Whether a temperature that the model did not learn is an error.
 
     Raises
     ------
@@ -131,9 +138,11 @@ def simulate(
         temperature=temperature,
         hydrogens=hydrogens,
     )
+    if temperature is not None:
+        info = model_info(BoundModel(recipe, device=device).task)
+        recipe = replace(recipe, temperature=sampled_temperature(temperature, info, strict=strict))
     opened = open_recipe(recipe)
     found = opened.replicas(range(replicas or 1), device=device)
-    warn_of_temperature(temperature, model_info(found[0].bound.task))
     universes = [_universe(structure, opened, replica) for replica in found]
     warn_of_the_unfamiliar(universes[0].trajectory.model_info, opened.structure)
     if relax:

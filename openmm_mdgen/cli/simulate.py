@@ -29,7 +29,7 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.propagator import Propagator
 from openmm_mdgen.tasks.protocols import ModelInfo, bind_simulator, model_info
 from openmm_mdgen.weights.familiarity import warn_of_the_unfamiliar
-from openmm_mdgen.weights.roles import as_simulator, warn_of_temperature, with_steps
+from openmm_mdgen.weights.roles import as_simulator, sampled_temperature, with_steps
 
 _DAY = 86_400.0  # s
 _RECIPE = ".mdgen"
@@ -232,10 +232,10 @@ def _load(start: Start, options: Options) -> tuple[ModelInfo, Propagator]:
     if options.steps is not None:
         model = with_steps(model, options.steps)
     info = model_info(model)
-    warn_of_temperature(options.temperature, info)
+    kelvin = sampled_temperature(options.temperature, info)
     warn_of_the_unfamiliar(info, start.structure)
     propagator = bind_simulator(
-        model, start.structure, options.interval, temperature=options.temperature, hydrogens=options.hydrogens
+        model, start.structure, options.interval, temperature=kelvin, hydrogens=options.hydrogens
     )
     return info, propagator
 

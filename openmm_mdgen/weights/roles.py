@@ -101,16 +101,31 @@ def tuned(model: _Any, steps: int | None = None, temperature: float | None = Non
     return model
 
 
-def warn_of_temperature(temperature: float | None, info: ModelInfo) -> None:
-    """Warn where a temperature in K is not the one that the model learned."""
-    learned = info.temperature
-    if temperature is not None and learned is not None and abs(temperature - learned) > SAME_KELVIN:
-        warnings.warn(
-            f"temperature {temperature:g} K is not the model's: the frames are of its ensemble at {learned:g} K; give "
-            f"temperature={learned:g} or train a model at {temperature:g} K",
-            MDGenWarning,
-            stacklevel=4,
-        )
+def sampled_temperature(temperature: float | None, info: ModelInfo, *, strict: bool = False) -> float | None:
+    """K at which a model samples: the one that is asked for, or the nearest that it learned, and then a warning.
+
+    Raises
+    ------
+    MDGenError
+        For what is no temperature, and where ``strict`` for one that the model did not learn.
+    """
+    if temperature is None:
+        return None
+    if not 0 < temperature < float("inf"):
+        raise MDGenError(f"temperature {temperature:g} K is not above zero; give one in kelvin, such as 300")
+    low, high = info.temperatures or (temperature, temperature)
+    if low - SAME_KELVIN <= temperature <= high + SAME_KELVIN:
+        return temperature
+    nearest = min(max(temperature, low), high)
+    fault = "not the model's" if low == high else f"outside the model's {low:g} to {high:g} K"
+    message = (
+        f"temperature {temperature:g} K is {fault}: the frames are of its ensemble at {nearest:g} K; give "
+        f"temperature={nearest:g} or train a model at {temperature:g} K"
+    )
+    if strict:
+        raise MDGenError(message)
+    warnings.warn(message, MDGenWarning, stacklevel=4)
+    return nearest
 
 
 def as_interpolator(model: ModelLike, device: str | None = None) -> PathModel:
