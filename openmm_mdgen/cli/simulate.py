@@ -233,10 +233,10 @@ def _load(start: Start, options: Options) -> tuple[ModelInfo, Propagator]:
         model = with_steps(model, options.steps)
     info = model_info(model)
     kelvin = sampled_temperature(options.temperature, info)
-    warn_of_the_unfamiliar(info, start.structure)
     propagator = bind_simulator(
         model, start.structure, options.interval, temperature=kelvin, hydrogens=options.hydrogens
     )
+    warn_of_the_unfamiliar(info, start.structure)
     return info, propagator
 
 
