@@ -16,6 +16,8 @@ from openmm_mdgen.convert.times import Time, checked_time, whole_intervals
 from openmm_mdgen.convert.trajectories import select_atoms
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.structure import Structure
+from openmm_mdgen.tasks.hydrogens import ROOM
+from openmm_mdgen.tasks.propagator import block_seed
 from openmm_mdgen.tasks.protocols import ModelLike, model_info
 from openmm_mdgen.trajectory import reader as _reader  # noqa: F401  registers the format
 from openmm_mdgen.trajectory.bound_model import BoundModel
@@ -42,6 +44,7 @@ def simulate(
     steps: int | None = ...,
     relax: bool = ...,
     strict: bool = ...,
+    thermalise: int = ...,
 ) -> Universe: ...
 @overload
 def simulate(
@@ -60,6 +63,7 @@ def simulate(
     steps: int | None = ...,
     relax: bool = ...,
     strict: bool = ...,
+    thermalise: int = ...,
 ) -> list[Universe]: ...
 def simulate(
     structure: Source,
@@ -76,6 +80,7 @@ def simulate(
     steps: int | None = None,
     relax: bool = False,
     strict: bool = False,
+    thermalise: int = 0,
 ) -> Universe | list[Universe]:
     """A generated trajectory as a Universe; its frames are made when they are read.
 
@@ -110,6 +115,9 @@ def simulate(
         `openmm_mdgen.trajectory.transformations.Relax`; the trajectory goes on from the unrelaxed ones.
     strict
         Whether a temperature that the model did not learn is an error.
+    thermalise
+        Steps of 2 fs of real Langevin dynamics (ff14SB, OBC2) that every frame is run for when it is read; see
+        `openmm_mdgen.trajectory.thermalise.Thermalise`. The trajectory goes on from frames without it.
 
     Raises
     ------
@@ -148,6 +156,9 @@ def simulate(
     if relax:
         for universe in universes:
             _relax(universe)
+    if thermalise:
+        kelvin = temperature or model_info(found[0].bound.task).temperature or ROOM
+        _thermalise(universes, thermalise, kelvin, seed)
     return universes[0] if replicas is None else universes
 
 
@@ -166,6 +177,15 @@ def _relax(universe: Universe) -> None:
     from openmm_mdgen.trajectory.transformations import Relax  # brings a force field and torch
 
     universe.trajectory.add_transformations(Relax(universe.atoms))
+
+
+def _thermalise(universes: list[Universe], steps: int, temperature: float, seed: int) -> None:
+    """Real dynamics after every frame; replicas have noise of their own."""
+    from openmm_mdgen.trajectory.thermalise import Thermalise
+
+    for replica, universe in enumerate(universes):
+        own = block_seed(seed, 0, replica)
+        universe.trajectory.add_transformations(Thermalise(universe.atoms, steps, temperature=temperature, seed=own))
 
 
 def _kept(structure: Source) -> Path | Structure:
