@@ -15,7 +15,7 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.sidechains import TYPES
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.published.file import is_published, load_published
-from openmm_mdgen.tasks.model import STUDENT, SolverConfig
+from openmm_mdgen.tasks.model import STUDENT, SolverConfig, has_fast_bf16
 from openmm_mdgen.tasks.protocols import Model, ModelLike, known_object
 from openmm_mdgen.tasks.simulate import Simulate
 from openmm_mdgen.tasks.upsample import Upsample
@@ -176,6 +176,18 @@ def build_network(weights: Weights, device: torch.device | str = "cpu") -> Veloc
     return network.eval().requires_grad_(False).to(device)
 
 
+def for_inference(network: VelocityNetwork, device: torch.device) -> VelocityNetwork:
+    """The same network with its matrices in the precision that they are multiplied in.
+
+    Autocast would round them anew at every evaluation, to the same numbers.
+    """
+    if has_fast_bf16(device):
+        for module in network.modules():
+            if isinstance(module, torch.nn.Linear):
+                module.to(torch.bfloat16)
+    return network
+
+
 def load_task(model: ModelLike, device: str | None = None) -> Model:
     """What a ``model=`` argument means; for one task, ask `openmm_mdgen.weights.roles`.
 
@@ -242,8 +254,11 @@ def bundled_with_hash(content_hash: str) -> Path | None:
 
 def simulation(weights: Weights, device: str | None = None) -> Simulate:
     """The simulation task of these weights."""
+    chosen, student = choose_device(device), None
+    if weights.student:
+        student = for_inference(build_network(replace(weights, state=weights.student), chosen), chosen)
     return Simulate(
-        network=build_network(weights, choose_device(device)),
+        network=build_network(weights, chosen),
         normalization=Normalization(**weights.tables),
         name=weights.name,
         content_hash=weights.content_hash,
@@ -252,9 +267,7 @@ def simulation(weights: Weights, device: str | None = None) -> Simulate:
         lengths=weights.lengths,
         solver=SolverConfig(*weights.solver),
         temperatures=(weights.temperatures[0], weights.temperatures[1]) if weights.temperatures else None,
-        student=build_network(replace(weights, state=weights.student), choose_device(device))
-        if weights.student
-        else None,
+        student=student,
     )
 
 
