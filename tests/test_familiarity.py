@@ -1,6 +1,7 @@
 """What a model was trained on: pairs, lengths, ends, the nearest peptides; a warning, once, and what `models` says."""
 
 import warnings
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -34,6 +35,22 @@ def test_pairs_lengths_and_ends_that_are_new():
     assert "0 training peptides have its ends" in familiarity("ACE-AMMT", TRAINING).warning
     assert "3 pairs of neighbours stand in no training peptide (V-V" not in familiarity("AMMG", TRAINING).warning
     assert "pairs of neighbours stand in no training peptide (V-K, K-V, V-E)" in familiarity("VKVE", TRAINING).warning
+
+
+def test_what_is_far_follows_from_leaving_out_training_peptides():
+    alike = ("AMMT", "AMMT", "MMTA", "AMTA")  # when one is left out, the others have every pair of it
+    assert familiarity("AMVT", alike).usual_share == 0 and "pairs of neighbours" in familiarity("AMVT", alike).warning
+    strangers = ("AMWT", "GLPV", "KDER", "HYQN")  # each is new to the others: so is what they did not see
+    assert familiarity("VKVE", strangers).usual_share == 1 and not familiarity("VKVE", strangers).warning
+    assert familiarity("LWPG", TRAINING).usual_share == pytest.approx(np.quantile([0, 2 / 3, 1 / 3, 1 / 3], 0.9))
+    assert familiarity("ACE-A-NME", ("ACE-A-NME", "ACE-G-NME")).usual_share == 1
+
+
+def test_a_training_set_of_its_own_is_mostly_familiar():
+    training = training_sequences("peptide")
+    lengths = Counter(map(len, training))
+    left_out = [familiarity(s, [t for t in training if t != s]) for s in training if lengths[len(s)] > 2]
+    assert 0 < sum("pairs of neighbours" in found.warning for found in left_out) <= 0.15 * len(left_out)
 
 
 def test_caps_and_free_ends_differ():
