@@ -4,12 +4,15 @@ import warnings
 from collections import Counter
 
 import numpy as np
+import openmm as mm
 import pytest
+from openmm import app
 
 import openmm_mdgen
 from openmm_mdgen import MDGenWarning
 from openmm_mdgen.cli import main
 from openmm_mdgen.convert.structures import load_structure
+from openmm_mdgen.integrator import GenerativeIntegrator
 from openmm_mdgen.tasks.protocols import ModelInfo
 from openmm_mdgen.weights import familiarity as module
 from openmm_mdgen.weights.familiarity import (
@@ -103,6 +106,41 @@ def test_simulate_warns(data, monkeypatch):
     monkeypatch.setattr(module, "training_sequences", lambda name: ("AAAA", "AAAAA"))
     with pytest.warns(MDGenWarning, match="ACE-A-NME is far from"):
         openmm_mdgen.simulate(data / "ACE-A-NME.pdb", time=10, model=data / "tiny.safetensors")
+
+
+def test_the_integrator_warns_once(data, monkeypatch):
+    calls = []
+    monkeypatch.setattr(module, "_TOLD", set())
+    monkeypatch.setattr(module, "training_sequences", lambda name: calls.append(name) or ("AAAA", "AAAAA"))
+    simulation = generated(data)
+    with pytest.warns(MDGenWarning, match="ACE-A-NME is far from what the model was trained on"):
+        simulation.step(2500)
+    n_calls = len(calls)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        simulation.step(5 * 2500)
+        simulation.context.setPositions(app.PDBFile(str(data / "ACE-A-NME.pdb")).positions)
+        simulation.step(2500)
+    assert n_calls == len(calls) == 1  # looked at where the model is bound, not in stepping
+
+
+def test_the_integrator_says_nothing_of_a_training_peptide(data, monkeypatch):
+    monkeypatch.setattr(module, "_TOLD", set())
+    monkeypatch.setattr(module, "training_sequences", lambda name: ("ACE-A-NME", "ACE-G-NME"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MDGenWarning)
+        generated(data).step(2500)
+
+
+def generated(data) -> app.Simulation:
+    """A Simulation of alanine dipeptide by the tiny network."""
+    pdb = app.PDBFile(str(data / "ACE-A-NME.pdb"))
+    system = app.ForceField("amber14-all.xml").createSystem(pdb.topology)
+    model = {"model": data / "tiny.safetensors", "seed": 1, "device": "cpu"}
+    integrator = GenerativeIntegrator(pdb.topology, 350.0, 0.004, **model)
+    simulation = app.Simulation(pdb.topology, system, integrator, mm.Platform.getPlatformByName("Reference"))
+    simulation.context.setPositions(pdb.positions)
+    return simulation
 
 
 def test_models_about(capsys):

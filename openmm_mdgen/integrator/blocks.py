@@ -7,7 +7,8 @@ from openmm import app
 
 from openmm_mdgen.tasks.chain import Link, make_blocks
 from openmm_mdgen.tasks.propagator import Propagator
-from openmm_mdgen.tasks.protocols import Simulator, bind_simulator, is_propagator
+from openmm_mdgen.tasks.protocols import Simulator, bind_simulator, is_propagator, model_info
+from openmm_mdgen.weights.familiarity import warn_of_the_unfamiliar
 
 ANGSTROM_PER_NM = 10.0
 _KEPT_BOUND = 32  # temperatures, where replicas exchange them
@@ -50,7 +51,10 @@ class BlockSource:
         return not self.rebinds or self._bound_to == key
 
     def bind(self, reference: np.ndarray, reference_key: int, microkelvin: int = 0) -> None:
-        """Use (N, 3) nm as the source of bond lengths and angles; temperature in 1e-6 K, 0 for the model's only one."""
+        """Use (N, 3) nm as the source of bond lengths and angles; temperature in 1e-6 K, 0 for the model's only one.
+
+        The first time, what the model was not trained on is warned of.
+        """
         if not self.rebinds:
             return
         from openmm_mdgen.convert.structures import topology_to_structure
@@ -63,6 +67,8 @@ class BlockSource:
             reference=reference * ANGSTROM_PER_NM,
             temperature=microkelvin / 1e6 if microkelvin else None,
         )
+        if not self._bound:
+            warn_of_the_unfamiliar(model_info(self._model), structure)
         self._bound_to = reference_key, microkelvin
         self._bound[self._bound_to] = self._propagator
         if len(self._bound) > _KEPT_BOUND:
