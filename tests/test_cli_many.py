@@ -9,6 +9,7 @@ from distributed import Client, LocalCluster
 from openmm_mdgen.cli import main
 from openmm_mdgen.cli import many as cli_many
 from openmm_mdgen.many.engine import Outcome, Progress
+from openmm_mdgen.many.results import ManyResult
 from tests.helpers.tiny import DATA
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
@@ -67,6 +68,18 @@ def test_options_that_only_one_system_has_are_refused_or_left_out(here, capsys, 
     assert "--seed is for one system; leave it out, or do each system by itself" in capsys.readouterr().err
 
 
+def test_temperature_and_hydrogens_are_handed_over(here, monkeypatch):
+    given = {}
+
+    def double(structures, temperature, hydrogens, **others):
+        given.update(temperature=temperature, hydrogens=hydrogens)
+        return ManyResult((), (), (), Path("out"), {})
+
+    monkeypatch.setattr("openmm_mdgen.many.simulate.simulate_many", double)
+    assert run("QGRE.pdb", "NDKMF.pdb", "--temperature", "310", "--hydrogens", "quiet") == 0
+    assert given == {"temperature": 310.0, "hydrogens": "quiet"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -77,6 +90,8 @@ def test_options_that_only_one_system_has_are_refused_or_left_out(here, capsys, 
         (["QGRE.pdb", "--scheduler", "tcp://127.0.0.1:1"], "--scheduler is for many systems"),
         (["QGRE.pdb", "NDKMF.pdb", "-o", "out.dcd"], "must be a folder; give for example -o generated --format dcd"),
         (["QGRE.pdb", "NDKMF.pdb", "--sequence", "GG"], "--sequence is for one system; list several"),
+        (["QGRE.pdb", "NDKMF.pdb", "--temperature", "900", "--hydrogens", "cold"], "'cold' is not one of"),
+        (["QGRE.pdb", "NDKMF.pdb", "--model", TINY, "--temperature", "nan"], "temperature nan K is not above zero"),
         (["--sequences", "absent.csv"], "list 'absent.csv' cannot be read (No such file or directory)"),
         (["QGRE.pdb", "NDKMF.pdb", "--workers", "0"], "--workers 0 is below 1"),
         (["QGRE.pdb", "NDKMF.pdb", "--format", "foo"], "has no extension of a trajectory format"),

@@ -6,19 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from distributed import Client, LocalCluster, get_worker
 from MDAnalysis import Universe
 
 import openmm_mdgen
 from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError, MDGenWarning
-from openmm_mdgen.many import frames
+from openmm_mdgen.many import frames, simulating
 from openmm_mdgen.many.engine import Progress
+from openmm_mdgen.many.settings import Settings
 from openmm_mdgen.many.simulate import simulate_many
+from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks.propagator import next_blocks
 from openmm_mdgen.tasks.together import next_blocks_together
-from openmm_mdgen.weights.checkpoint import load_task
+from openmm_mdgen.tokens.tokens import N_CHANNELS
+from openmm_mdgen.weights.checkpoint import Weights, load_task, save_weights
 from tests.helpers.tiny import DATA, rearranged, structure
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
@@ -35,6 +39,21 @@ def client():
         Client(cluster) as client,
     ):
         yield client
+
+
+@pytest.fixture(scope="module")
+def tempered(tmp_path_factory) -> Path:
+    """A small network, untrained, that knows temperatures."""
+    torch.manual_seed(0)
+    config = VelocityConfig(width=32, depth=1, heads=2, tempered=True)
+    network = VelocityNetwork(config)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    tables = {"mean": torch.zeros(N_CHANNELS), "std": torch.ones(N_CHANNELS)}
+    about = {"name": "tempered", "intervals": (1.0, 100.0), "lengths": (1, 5), "temperatures": (300.0, 450.0)}
+    path = tmp_path_factory.mktemp("weights") / "tempered.safetensors"
+    save_weights(path, Weights(config, network.state_dict(), tables, **about))
+    return path
 
 
 def positions(name: str, folder: Path, topology: Path | None = None) -> np.ndarray:
@@ -86,6 +105,35 @@ def test_frames_are_those_of_simulate(client, tmp_path):
         np.testing.assert_allclose(positions(path.stem, tmp_path), expected, atol=2e-3)
     times = [ts.time for ts in Universe(str(FILES[0]), str(tmp_path / "QGRE.trr")).trajectory]
     np.testing.assert_allclose(times, 10.0 * np.arange(1, 11))
+
+
+def test_temperature_and_hydrogens_are_those_of_simulate(client, tmp_path, tempered):
+    files, own = FILES[1:3], {"temperature": 420.0, "hydrogens": "quiet"}  # of one length: they share calls
+    options = SHORT | {"model": tempered} | own
+    result = simulate_many(files, output=tmp_path / "many", scheduler=client, **options)
+    assert [o.error for o in result.failed] == []
+    for path in files:
+        single = openmm_mdgen.simulate(path, 100, model=tempered, **own)
+        expected = single.trajectory.timeseries(order="fac")
+        np.testing.assert_allclose(positions(path.stem, tmp_path / "many"), expected, atol=2e-3)
+        for other in ({"temperature": 300.0}, {"hydrogens": "moving"}):
+            single = openmm_mdgen.simulate(path, 100, model=tempered, **(own | other))
+            assert np.abs(single.trajectory.timeseries(order="fac") - expected).max() > 0.01
+
+
+def test_a_batch_shares_calls_at_a_temperature_of_its_own(tempered):
+    settings = Settings(10, 10.0, model=tempered, temperature=420.0, hydrogens="quiet")
+    task = simulating._tuned(simulating.loaded_task(settings), settings)
+    assert task.temperature == 420.0 and task.hydrogens == "quiet"
+    assert task.bind(structure("NDKMF"), 10.0).task is task.bind(structure("PSWYP"), 10.0).task is task
+
+
+def test_a_temperature_that_was_not_learned_is_told_and_the_nearest_made(client, tmp_path, tempered):
+    options = SHORT | {"model": tempered, "scheduler": client}
+    with pytest.warns(MDGenWarning, match="frames are of its ensemble at 450 K"):
+        simulate_many(FILES[:1], output=tmp_path / "hot", temperature=900.0, **options)
+    simulate_many(FILES[:1], output=tmp_path / "warm", temperature=450.0, **options)
+    np.testing.assert_array_equal(positions("QGRE", tmp_path / "hot"), positions("QGRE", tmp_path / "warm"))
 
 
 def test_broken_systems_stop_no_other_and_can_be_mended(client, tmp_path):
@@ -277,6 +325,9 @@ def test_an_output_folder_on_another_disk(client, tmp_path):
         ({"interval": float("nan")}, "interval nan ps must be above 0"),
         ({"replicas": 0}, "replicas 0 must be a whole number of 1 or more"),
         ({"batch": 0}, "batch 0 must be a whole number of 1 or more"),
+        ({"temperature": 0.0}, "temperature 0 K is not above zero"),
+        ({"temperature": float("nan")}, "temperature nan K is not above zero"),
+        ({"hydrogens": "cold"}, "hydrogens 'cold' is not known; choose one of"),
         ({"workers": 0}, "workers 0 must be a whole number of 1 or more"),
         ({"extension": "foo"}, "has no extension of a trajectory format"),
         ({"model": "nothing"}, "model 'nothing' is unknown"),

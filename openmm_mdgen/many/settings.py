@@ -21,6 +21,10 @@ class Settings:
         As for `load_task`.
     steps
         Solver steps; None takes the model's.
+    temperature
+        K, one that the model learned; None takes the model's.
+    hydrogens
+        "moving" or "quiet".
     relax
         Whether frames are minimised before they are written.
     extension
@@ -37,6 +41,8 @@ class Settings:
     model: Any = "peptide"
     device: str | None = None
     steps: int | None = None
+    temperature: float | None = None
+    hydrogens: str = "moving"
     relax: bool = False
     extension: str = "xtc"
     threads: int | None = None

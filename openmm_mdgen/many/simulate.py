@@ -18,8 +18,10 @@ from openmm_mdgen.many.settings import Settings
 from openmm_mdgen.many.simulating import loaded_task, simulate_batch
 from openmm_mdgen.many.systems import System, find_systems
 from openmm_mdgen.many.workers import LOCAL, Cluster, Demand, versions
+from openmm_mdgen.tasks.hydrogens import checked_hydrogens
 from openmm_mdgen.tasks.protocols import model_info
 from openmm_mdgen.trajectory.writing import frame_writer_class
+from openmm_mdgen.weights.roles import sampled_temperature
 
 
 def simulate_many(
@@ -35,6 +37,8 @@ def simulate_many(
     seed: int = 0,
     device: str | None = None,
     steps: int | None = None,
+    temperature: float | None = None,
+    hydrogens: str = "moving",
     relax: bool = False,
     extension: str = "xtc",
     select: str | None = None,
@@ -66,6 +70,8 @@ def simulate_many(
         As for `simulate`.
     steps
         Solver steps; default: the model's.
+    temperature, hydrogens
+        As for `simulate`.
     relax
         Minimise every frame before it is written.
     extension
@@ -110,6 +116,7 @@ def simulate_many(
         model=_absolute(model),
         device=device,
         steps=None if steps is None else _count("steps", steps, 1),
+        hydrogens=checked_hydrogens(hydrogens),
         relax=relax,
         extension=extension.lstrip("."),
         threads=1 if threads is None and scheduler == LOCAL else threads,
@@ -118,6 +125,7 @@ def simulate_many(
     _count("batch", batch, 1)
     cluster = Cluster(scheduler, workers, threads, wait)
     task = _known_task(settings)
+    settings = replace(settings, temperature=sampled_temperature(temperature, model_info(task)))
     listed = structures if isinstance(structures, Mapping) else list(structures)
     systems, broken = find_systems(listed, sequences, select)
     folder = OutputFolder(Path(output).absolute())

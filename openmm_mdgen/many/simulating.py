@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,10 +24,11 @@ from openmm_mdgen.many.systems import System
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.chain import check_frames
 from openmm_mdgen.tasks.propagator import Propagator, block_seed
-from openmm_mdgen.tasks.protocols import Simulator, bind_simulator
+from openmm_mdgen.tasks.protocols import Simulator, bind_simulator, offers
+from openmm_mdgen.tasks.simulate import Simulate
 from openmm_mdgen.tasks.together import next_blocks_together
 from openmm_mdgen.trajectory.writing import structure_to_pdb
-from openmm_mdgen.weights.roles import as_simulator, with_steps
+from openmm_mdgen.weights.roles import as_simulator, tuned, with_steps
 
 
 def simulate_batch(systems: Sequence[System], settings: Settings, output: Path) -> list[Outcome]:
@@ -47,7 +48,7 @@ def simulate_batch(systems: Sequence[System], settings: Settings, output: Path) 
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     try:
-        task = loaded_task(settings)
+        task = _tuned(loaded_task(settings), settings)
         with folder.scratch() as scratch, ExitStack() as stack:
             members = [_Member(s, folder.record(s.name, s.content()) is None) for s in systems]
             for member in members:
@@ -89,7 +90,8 @@ class _Member:
     def begin(self, task: Propagator | Simulator, settings: Settings, scratch: Path, stack: ExitStack) -> None:
         """Build or take the structure, bind the model, open the files."""
         structure, pdb = started(self.system)
-        self.propagator: Propagator = bind_simulator(task, structure, settings.interval)
+        kelvin = None if offers(task, "at") else settings.temperature
+        self.propagator: Propagator = bind_simulator(task, structure, settings.interval, temperature=kelvin)
         self.anchors = np.repeat(structure.positions[None], settings.n_replicas, axis=0)
         self.relaxed = structure_minimizer(structure).minimized if settings.relax else None
         if self.wanted:
@@ -174,6 +176,13 @@ def loaded_task(settings: Settings) -> Propagator | Simulator:
         return as_simulator(model)
     changed = Path(model).stat().st_mtime_ns if Path(model).is_file() else 0
     return _load_once(model, settings.device, settings.steps, changed)
+
+
+def _tuned(task: Propagator | Simulator, settings: Settings) -> Propagator | Simulator:
+    """The model at the settings' temperature and with their hydrogens: one object, so that a batch shares its calls."""
+    if offers(task, "with_hydrogens"):
+        task = cast("Simulate", task).with_hydrogens(settings.hydrogens)
+    return tuned(task, temperature=settings.temperature)
 
 
 @lru_cache(maxsize=2)
