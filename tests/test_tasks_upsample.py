@@ -29,9 +29,9 @@ def _in_float32(monkeypatch):
 
 
 def key_frames(name: str = "QGRE", count: int = 4) -> np.ndarray:
-    """Frames (count, N, 3) that the tiny simulating network makes."""
-    start = structure(name).positions
-    return replace(simulate_task(), n_frames=count).bind(structure(name)).next_block(start, 1)
+    """Frames (count, N, 3) that the tiny simulating network makes, hydrogens at rest."""
+    start, task = structure(name).positions, replace(simulate_task(), n_frames=count)
+    return task.with_hydrogens("quiet").bind(structure(name)).next_block(start, 1)
 
 
 def filler(name: str = "QGRE", spacing: float = 10.0, interval: float = 1.0):

@@ -71,7 +71,8 @@ class TestRelax:
         assert system.getNumConstraints() > 0
         for index in range(system.getNumConstraints()):
             first, second, length = system.getConstraintParameters(index)
-            found = np.linalg.norm(ts.positions[first] - ts.positions[second])
+            a, b = relax._minimizer._order[[first, second]]
+            found = np.linalg.norm(ts.positions[a] - ts.positions[b])
             assert found == pytest.approx(length._value * 10, abs=1e-4)
 
     def test_restraint_holds_atoms_back(self, path):
