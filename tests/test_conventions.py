@@ -7,20 +7,22 @@ are compared by slot with those of the plain file, at 0.001 Å over two blocks o
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import MDAnalysis as mda
 import numpy as np
+import openmm as mm
 import pytest
+from _pytest.mark import ParameterSet
 from MDAnalysis import AtomGroup, Universe
-from openmm import app
+from openmm import app, unit
 
 import openmm_mdgen
-from openmm_mdgen.api.inpaint import inpaint
+from openmm_mdgen.api.inpaint import DesignResult, inpaint
 from openmm_mdgen.api.interpolate import interpolate
 from openmm_mdgen.api.simulate import simulate
 from openmm_mdgen.cli import main
@@ -30,7 +32,7 @@ from openmm_mdgen.train.cache import _internal
 from openmm_mdgen.trajectory.recipe_file import write_recipe
 from openmm_mdgen.trajectory.transformations import PlaceHydrogens, RegenerateSidechains, Relax
 from tests.helpers.conventions import CONVENTIONS, GRID, Written, original, plain
-from tests.helpers.tiny import DATA, inpaint_task, moving, simulate_task, upsample_task
+from tests.helpers.tiny import DATA, identities, inpaint_task, moving, simulate_task, upsample_task
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TOLERANCE = 1e-3  # Å
@@ -73,6 +75,15 @@ def frames_of(name: str) -> np.ndarray:
     return np.concatenate([original(name).positions[None], (frames[1:] / GRID).round() * GRID])
 
 
+def write_trajectory(path: Path, written: Written, frames: np.ndarray) -> None:
+    """A DCD file of frames (T, N, 3) Å, 10 ps apart."""
+    universe = mda.Universe.empty(len(written.order), trajectory=True)
+    with mda.Writer(str(path), len(written.order), dt=10.0, istart=1) as writer:
+        for frame in frames:
+            universe.atoms.positions = frame[written.order] + 0.3 * written.second[:, None]
+            writer.write(universe.atoms)
+
+
 @cache
 def case(convention: str, peptide: str, folder: Path) -> Case:
     """Files of a peptide by a convention; ``""`` is the plain one."""
@@ -83,11 +94,7 @@ def case(convention: str, peptide: str, folder: Path) -> Case:
     frames = frames_of(peptide)
     structure, end = written.write(folder), written.write(folder, "end", frames[-1])
     trajectory = folder / "md.dcd"
-    universe = mda.Universe.empty(len(written.order), trajectory=True)
-    with mda.Writer(str(trajectory), len(written.order), dt=10.0, istart=1) as writer:
-        for frame in frames:
-            universe.atoms.positions = frame[written.order] + 0.3 * written.second[:, None]
-            writer.write(universe.atoms)
+    write_trajectory(trajectory, written, frames)
     return Case(written, folder, structure, end, trajectory, 4 if peptide == "QGRE" else 1)
 
 
@@ -121,9 +128,12 @@ def simulate_universe(c: Case) -> Found:
     return of_universe(simulate(open_universe(c.structure), time=100, model=simulate_task()))
 
 
+def read_by_openmm(c: Case) -> app.PDBFile | app.PDBxFile:
+    return {"pdb": app.PDBFile, "cif": app.PDBxFile}[c.written.format](str(c.structure))
+
+
 def simulate_openmm(c: Case) -> Found:
-    reader = {"pdb": app.PDBFile, "cif": app.PDBxFile}[c.written.format]
-    file = reader(str(c.structure))
+    file = read_by_openmm(c)
     return Found(of_universe(simulate((file.topology, file.positions), time=100, model=simulate_task())).frames, None)
 
 
@@ -251,12 +261,12 @@ ENTRIES: dict[str, Callable[[Case], Found]] = {
 
 def applies(entry: str, convention: str, written: Written, peptide: str) -> bool:
     """Whether the entry takes such a file: in place, and by OpenMM, no atom can be left out or told apart."""
-    if entry == "simulate_openmm":
+    if entry in ("simulate_openmm", "integrator"):
         lost = ("altlocs", "repeated", "open_babel", "capped_open_babel")  # by OpenMM, which reads one atom of a name
         return written.format != "gro" and not convention.startswith(lost)
     if entry == "command_upsample_dcd":
         return not written.second.any()
-    if "inpaint" in entry:
+    if "inpaint" in entry or entry == "design":
         return peptide != "ACE-A-NME" and convention != "repeated"
     return ("relaxed" not in entry and "Relax" not in entry) or convention != "deuterated"
 
@@ -305,3 +315,118 @@ def check_ids(found: Structure, own: Structure, entry: str) -> None:
     longest = max(map(len, own.chain_ids))
     if longest < 2 or not entry.startswith("command"):
         assert found.chain_ids == own.chain_ids
+
+
+def conventions(entry: str, *quick: str) -> list[ParameterSet]:
+    """Those that the entry takes; all but a few are slow."""
+    return [
+        pytest.param(name, marks=[pytest.mark.slow] * (name not in quick))
+        for name, (peptide, write) in CONVENTIONS.items()
+        if applies(entry, name, write(original(peptide)), peptide)
+    ]
+
+
+def integrated(c: Case) -> np.ndarray:
+    """(T, N, 3) Å over two blocks, of a System that is masses only."""
+    file, task = read_by_openmm(c), simulate_task()
+    integrator = openmm_mdgen.GenerativeIntegrator(file.topology, stepSize="10ps", model=task, seed=1)
+    system = mm.System()
+    for atom in file.topology.atoms():
+        system.addParticle(atom.element.mass)
+    context = mm.Context(system, integrator, mm.Platform.getPlatformByName("Reference"))
+    context.setPositions(file.positions)
+    frames = []
+    for _ in range(2 * task.bind(load_structure(c.structure), 10.0).n_frames):
+        integrator.step(1)
+        frames.append(context.getState(positions=True).getPositions(asNumpy=True).value_in_unit(unit.angstrom))
+    return np.stack(frames)
+
+
+@cache
+def plain_integrated(peptide: str, folder: Path) -> np.ndarray:
+    return integrated(case("", peptide, folder))
+
+
+@pytest.mark.parametrize("convention", conventions("integrator", "charmm", "capped_hydrogens_last"))
+def test_integrator_gives_the_same_frames(convention: str, folder: Path) -> None:
+    peptide = CONVENTIONS[convention][0]
+    here = case(convention, peptide, folder)
+    expected_frames = plain_integrated(peptide, folder)[:, here.written.order]
+    assert np.abs(np.diff(expected_frames, axis=0)).max(axis=(1, 2)).min() > TOLERANCE
+    np.testing.assert_allclose(integrated(here), expected_frames, atol=TOLERANCE)
+
+
+def designed(c: Case) -> DesignResult:
+    return openmm_mdgen.design(c.universe(), [c.second], n_sequences=1, model=inpaint_task(), identities=identities())
+
+
+@cache
+def plain_design(peptide: str, folder: Path) -> DesignResult:
+    return designed(case("", peptide, folder))
+
+
+@pytest.mark.parametrize("convention", conventions("design", "altlocs", "hydrogens_last"))
+def test_design_gives_the_same_sequences_and_frames(convention: str, folder: Path) -> None:
+    peptide = CONVENTIONS[convention][0]
+    reference, found = plain_design(peptide, folder), designed(case(convention, peptide, folder))
+    np.testing.assert_allclose(found.probabilities, reference.probabilities, atol=1e-5)
+    assert [r.sequence for r in found.sequences] == [r.sequence for r in reference.sequences]
+    for one, other in zip(found.universes, reference.universes, strict=True):
+        assert list(one.atoms.names) == list(other.atoms.names)
+        np.testing.assert_allclose(of_universe(one).frames, of_universe(other).frames, atol=TOLERANCE)
+
+
+def scored(reference: Case, generated: Case) -> dict[str, float]:
+    """Numbers of an evaluation, by the names that its results have."""
+    files = [written_motion(c, seed) for seed, c in enumerate((reference, generated))]
+    found = openmm_mdgen.evaluate(
+        files[0],
+        files[1],
+        reference.structure,
+        generated_topology=generated.structure,
+        lag=20.0,
+        n_clusters=20,
+        n_states=4,
+        n_bootstrap=0,
+        n_energies=0,
+    )
+    return dict(numbers(asdict(found.scores)))
+
+
+def numbers(tree: object, name: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers in nested dictionaries and lists, with their places."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from numbers(value, f"{name}/{key}")
+    elif isinstance(tree, list | tuple):
+        for key, value in enumerate(tree):
+            yield from numbers(value, f"{name}/{key}")
+    elif isinstance(tree, int | float):
+        yield name, float(tree)
+
+
+def written_motion(c: Case, seed: int, n_frames: int = 200) -> Path:
+    """A trajectory with enough frames for statistics."""
+    path = c.folder / f"motion{seed}.dcd"
+    if not path.exists():
+        frames = moving("QGRE" if c.n_residues == 4 else "ACE-A-NME", n_frames, seed)
+        write_trajectory(path, c.written, frames)
+    return path
+
+
+@cache
+def plain_scores(peptide: str, folder: Path) -> dict[str, float]:
+    plain_case = case("", peptide, folder)
+    return scored(plain_case, plain_case)
+
+
+@pytest.mark.parametrize("side", ["reference", "generated"])
+@pytest.mark.parametrize("convention", conventions("evaluate", "charmm", "capped_charmm_patches"))
+def test_evaluate_gives_the_same_scores(convention: str, side: str, folder: Path) -> None:
+    """One side by the convention, the other as OpenMM writes it."""
+    peptide = CONVENTIONS[convention][0]
+    sides = {name: case(convention if name == side else "", peptide, folder) for name in ("reference", "generated")}
+    found, expected_scores = scored(**sides), plain_scores(peptide, folder)
+    assert found.keys() == expected_scores.keys() and np.isfinite(list(found.values())).sum() > 5
+    for name, value in expected_scores.items():
+        assert found[name] == pytest.approx(value, rel=1e-6, abs=1e-6, nan_ok=True), name

@@ -249,7 +249,7 @@ def _designed(task: Design, given: _Given, places: list[int], sequence: str, see
     built = load_structure(build_peptide(f"{first}{sequence}{last}"))
     peptide = Peptide.from_structure(built)
     structure = with_numbers(built, peptide, given.structure, source)
-    grafted = graft(source, given.frames, peptide, structure.positions, free_residues(source, places))
+    grafted = graft(given.structure, source, given.frames, structure, peptide, free_residues(source, places))
     sampler = task.bind_residues(structure, places, given.interval)
     sampler.generate_also(~grafted.known)
     frames = sampler.sample_internal(grafted.internal, grafted.positions, [seed])[0]

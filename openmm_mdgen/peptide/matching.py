@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from itertools import permutations
 
 import numpy as np
@@ -60,6 +61,35 @@ def match_atoms(reference: Structure, other: Structure, what: str, remedy: str) 
             )
         order[ours] = _hydrogens((reference, ours, parent, near[0]), (other, others, second.heavy[slot], near[1]))
     return order
+
+
+def match_hydrogens(
+    reference: Structure, other: Structure, first: Peptide, second: Peptide, slots: Iterable[tuple[int, str]]
+) -> dict[int, int]:
+    """The other's hydrogen for each of the reference's on these heavy atoms, where both have as many.
+
+    They go by name where both sources use the same ones, else by their order in the file: for positions that are taken
+    over as they are.
+
+    Parameters
+    ----------
+    reference, other
+        Two structures, of other residues elsewhere maybe.
+    first, second
+        Their atoms by slot.
+    slots
+        Heavy atoms that both have.
+    """
+    mine, theirs = _by_parent(first), _by_parent(second)
+    found: dict[int, int] = {}
+    for slot in slots:
+        ours, others = sorted(mine[first.heavy[slot]]), sorted(theirs[second.heavy[slot]])
+        if len(ours) == len(others):
+            names = {_name(other, atom): atom for atom in others}
+            wanted = [_name(reference, atom) for atom in ours]
+            known = set(names) == set(wanted) and len(names) == len(ours)
+            found |= dict(zip(ours, [names[name] for name in wanted] if known else others, strict=True))
+    return found
 
 
 def same_atoms(first: Structure, second: Structure) -> bool:

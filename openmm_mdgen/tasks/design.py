@@ -18,6 +18,7 @@ from torch import Tensor
 
 from openmm_mdgen.geometry.internal import INTERNAL, InternalCoordinates
 from openmm_mdgen.geometry.sidechains import CAPS, RESIDUES
+from openmm_mdgen.peptide.matching import match_hydrogens
 from openmm_mdgen.peptide.naming import ONE_LETTER
 from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.identity import IdentityModel
@@ -109,40 +110,29 @@ class Graft(NamedTuple):
     known: Tensor  # (N,) of bool: atoms whose positions are right
 
 
-def graft(source: Peptide, frames: np.ndarray, designed: Peptide, reference: np.ndarray, free: Tensor) -> Graft:
+def graft(
+    given: Structure, source: Peptide, frames: np.ndarray, built: Structure, designed: Peptide, free: Tensor
+) -> Graft:
     """Put a designed peptide on the given residues' motion.
 
     Parameters
     ----------
-    source : Peptide
-        The peptide that moves in ``frames`` (T, N, 3) in Å.
-    designed : Peptide
-        As many residues, the same where not ``free`` (L,).
-    reference : ndarray (N', 3)
-        Å; a structure of the designed peptide.
+    given, source
+        The peptide that moves in ``frames`` (T, N, 3) in Å, as it is in the first.
+    built, designed
+        A structure of the designed one: as many residues, the same where not ``free`` (L,).
     """
     positions = torch.as_tensor(np.array(frames), dtype=torch.float64)
-    shape = torch.as_tensor(np.array(reference), dtype=torch.float64)
+    shape = torch.as_tensor(np.array(built.positions), dtype=torch.float64)
     before = InternalCoordinates(source.residue_types, source.heavy, {}, source.n_atoms).encode(positions)
     after = InternalCoordinates(designed.residue_types, designed.heavy, {}, designed.n_atoms).encode(shape)
     backbone = torch.tensor([name in _BACKBONE for name in INTERNAL])
     internal = torch.where(~free[:, None] | backbone, before, after)
     known = torch.zeros(designed.n_atoms, dtype=torch.bool)
     placed = shape.repeat(len(positions), 1, 1)
-    pairs = [(atom, source.heavy[key]) for key, atom in designed.heavy.items() if not free[key[0]]]
-    pairs += _hydrogen_pairs(source, designed, free)
+    slots = [key for key in designed.heavy if not free[key[0]]]
+    pairs = [(designed.heavy[key], source.heavy[key]) for key in slots]
+    pairs += match_hydrogens(built, given, designed, source, slots).items()
     new, old = torch.tensor(pairs).T
     placed[:, new], known[new] = positions[:, old], True
     return Graft(internal, placed, known)
-
-
-def _hydrogen_pairs(source: Peptide, designed: Peptide, free: Tensor) -> list[tuple[int, int]]:
-    """Hydrogens on the same heavy atoms of given residues, where both peptides have as many."""
-    names = {atom: key for key, atom in designed.heavy.items()}
-    pairs = []
-    for parent, key in names.items():
-        mine = sorted(h for h, p in designed.hydrogens.items() if p == parent)
-        theirs = sorted(h for h, p in source.hydrogens.items() if p == source.heavy.get(key))
-        if not free[key[0]] and len(mine) == len(theirs):
-            pairs += list(zip(mine, theirs, strict=True))
-    return pairs
