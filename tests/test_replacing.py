@@ -129,6 +129,9 @@ def test_other_hidden_files_are_no_strays(tmp_path):
 
 
 _STOPPED = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background is started deaf to it
+
 import sys, time
 import click
 from openmm_mdgen import cli
