@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS
 from openmm_mdgen.train.cache import VERSION, Cache, Segment
 
@@ -46,7 +47,8 @@ def pack_cache(cache: Cache, path: Path, *, shortest: float = 0.0) -> None:
         heads.append(head | {"width": width[mask[:, 7:]].tolist()})
     content = json.dumps(heads).encode()
     packed = lzma.compress(len(content).to_bytes(8, "little") + content + b"".join(columns), preset=1)
-    path.write_bytes(packed)
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(packed)
 
 
 def unpack_caches(paths: list[Path], folder: Path, seed: int = 0) -> Cache:
@@ -69,7 +71,8 @@ def unpack_caches(paths: list[Path], folder: Path, seed: int = 0) -> Cache:
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "internal.npy", np.concatenate(arrays))
     index = {"version": VERSION, "segments": [asdict(s) for s in segments]}
-    (folder / "index.json").write_text(json.dumps(index))
+    with replacing(folder / "index.json") as unfinished:  # last: a cache counts as whole once this is there
+        unfinished.write_text(json.dumps(index))
     return Cache(folder)
 
 
