@@ -1,6 +1,7 @@
 """The paper's table over all `test` peptides, for bundled models, MD, and the published figures.
 
-    python benchmarks/table.py --data ../shared/data --published ../shared/published.csv --write docs/results.md
+    python benchmarks/table.py --data ../shared/data --published ../shared/published.csv \\
+        --write docs/lab_book/first/tables.md
 
 Generates 8 x 6 ns per peptide with `openmm-mdgen simulate` (kept in ``cache/table``, not made twice), scores them, MD's
 first 8 replicas against the other 8, and MD of the length that the same wall time would have bought (3 frames or more).

@@ -156,7 +156,8 @@ def design(
 
     Notes
     -----
-    How often the bundled model is right, by the length of the trajectory, is in docs/results.md.
+    How often the bundled model is right, by the length of the trajectory:
+    docs/lab_book/first/inpainting_and_design.md.
 
     Examples
     --------

@@ -24,7 +24,7 @@ from openmm_mdgen.tokens.tokens import (
 SPREAD_KELVIN = 370.0
 """K at whose equipartition the lengths and angles of networks that learned many temperatures spread, whichever is asked
 for: they are forgotten within 0.1 ps and weigh little in the loss, so that such networks draw the mean of the training
-set's spreads (measured on `val`, see docs/training.md)."""
+set's spreads (measured on `val`; docs/lab_book/training/second_model.md)."""
 
 
 def spread_as_at(internal: Tensor, temperature: float) -> Tensor:
