@@ -140,7 +140,14 @@ def test_verdict_says_what_is_wrong():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("network", "said"), [("peptide", "torsions, from peptide"), ("mdgen", "rigids and torsions")])
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        ("peptide", "torsions, from peptide"),
+        ("places", "torsions and places, from peptide"),
+        ("mdgen", "rigids and torsions"),
+    ],
+)
 def test_the_whole_recipe(tmp_path, network, said):
     folder = write(tmp_path / "md", n_frames=200)
     command = ["train", str(folder), "--molecule", "--temperature", "300", "--steps", "2", "--every", "2"]
@@ -153,10 +160,9 @@ def test_the_whole_recipe(tmp_path, network, said):
     assert len(list((tmp_path / "run" / "generated").glob("*.dcd"))) == 1
 
 
-def test_longer_chains_learn_rigids_and_capped_ones_torsions(tmp_path):
+def test_longer_chains_learn_places(tmp_path):
     plan = plan_molecule([write(tmp_path / "md")], temperature=300)
     assert choose_network(plan, None) == "peptide"
     longer = replace(plan, sequence="YYDPETGTWY")
-    assert choose_network(longer, None) == "mdgen"
-    assert choose_network(replace(longer, is_capped=True), None) == "peptide"
-    assert choose_network(longer, "peptide") == "peptide"
+    assert choose_network(longer, None) == choose_network(longer, "peptide") == "places"
+    assert choose_network(replace(longer, is_capped=True), None) == "places"

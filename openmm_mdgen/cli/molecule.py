@@ -44,37 +44,46 @@ def train_molecule(data: tuple[Path, ...], run: Run, *, temperature: float | Non
     limit = "no limit of time" if run.minutes is None else f"at most {run.minutes:g} minutes"
     click.echo(f"steps        up to {run.steps}, {limit}; ends after {_PATIENCE} checks without progress")
     folders = stage(plan, run.out)
-    weights = (_train_rigids if network == "mdgen" else _train_torsions)(plan, folders, run)
+    if network == "mdgen":
+        weights = _train_rigids(plan, folders, run)
+    else:
+        weights = _train_tokens(plan, folders, run, with_places=network == "places")
     judge(plan, weights, folders, run.out, run.seed)
     return weights
 
 
 def choose_network(plan: MoleculePlan, init: str | None) -> str:
-    """'peptide', whose tokens are torsions, for short chains; 'mdgen', whose rigids hold a fold, for longer ones.
+    """'peptide', whose tokens are torsions, for short chains; 'places', which hold a fold too, for longer ones.
 
-    The published network knows no caps: chains with caps are left to the other.
+    Weights of the published network, or of a molecule with places, go on as what they are.
     """
     if init is not None:
         from openmm_mdgen.published.file import is_published
+        from openmm_mdgen.weights.checkpoint import load_weights
 
-        return "mdgen" if is_published(init) else "peptide"
-    return "mdgen" if len(plan.sequence) > _LONGEST_BY_TORSIONS and not plan.is_capped else "peptide"
+        if is_published(init):
+            return "mdgen"
+        if load_weights(init).config.places:
+            return "places"
+    return "places" if len(plan.sequence) > _LONGEST_BY_TORSIONS else "peptide"
 
 
-def _train_torsions(plan: MoleculePlan, folders: tuple[Path, Path], run: Run) -> Path:
-    """The network of the bundled models, from bundled weights."""
+def _train_tokens(plan: MoleculePlan, folders: tuple[Path, Path], run: Run, *, with_places: bool) -> Path:
+    """The network of the bundled models, from bundled weights, with places of residues or with torsions alone."""
+    from openmm_mdgen.train.places import PlacesConfig
     from openmm_mdgen.train.run import TrainConfig, train
     from openmm_mdgen.train.windows import WindowConfig
     from openmm_mdgen.weights.checkpoint import load_weights
 
     start = load_weights(run.init or "peptide")
-    click.echo(f"network      torsions, from {start.name}: {start.config.width} channels, {start.config.depth} blocks")
-    windows = WindowConfig(
+    kind = "torsions and places" if with_places else "torsions"
+    click.echo(f"network      {kind}, from {start.name}: {start.config.width} channels, {start.config.depth} blocks")
+    windows = (PlacesConfig if with_places else WindowConfig)(
         n_frames=plan.n_frames,
         n_tokens=min(_MOST_TOKENS, 64 * plan.n_frames),
         intervals=tuple(plan.interval * k for k in (1.0, 2.0, 5.0)),
         interval_weights=(0.8, 0.1, 0.1),
-        residues=0.1 if start.config.inpaints else 0.0,
+        residues=0.1 if start.config.inpaints and not with_places else 0.0,
     )
     config = TrainConfig(
         windows=windows,

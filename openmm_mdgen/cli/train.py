@@ -33,10 +33,11 @@ from openmm_mdgen.errors import MDGenError
 )
 @click.option(
     "--network",
-    type=click.Choice(["peptide", "mdgen"]),
+    type=click.Choice(["peptide", "places", "mdgen"]),
     default="peptide",
     show_default=True,
-    help="mdgen: the published network, for proteins; of the options it takes --steps, --minutes, --every, "
+    help="places: with the places of residues, which hold a fold, for --molecule. mdgen: the published network, for "
+    "proteins; of the options it takes --steps, --minutes, --every, "
     "--width, --depth, --heads, --frames, --adamw-rate, --ema, --stride, --temperature, --seed and those of devices.",
 )
 @click.option("--interval", type=float, help="mdgen: ps between the frames of a window.  [default: the init's, or 400]")
@@ -46,7 +47,7 @@ from openmm_mdgen.errors import MDGenError
     "--molecule",
     is_flag=True,
     help="A surrogate of one molecule: chooses interval, window, split and network from its MD, starts from bundled "
-    "weights for up to 8 residues, and judges what it made. Takes --network, --init, --steps, --minutes, --every, "
+    "weights, and judges what it made. Takes --network, --init, --steps, --minutes, --every, "
     "--temperature, --dt, --name, --seed.",
 )
 @click.option("--dt", type=float, help="molecule: ps between the frames of the MD, where it does not say.")
@@ -163,6 +164,8 @@ def command(
         weights = train_molecule(data, run, temperature=temperature, dt=dt)
         click.echo(f"weights: {weights}")
         return
+    if network == "places":
+        raise MDGenError("--network places is of one molecule; give --molecule too, or leave it out")
     if network == "mdgen":
         from openmm_mdgen.cli.train_mdgen import train_mdgen
 

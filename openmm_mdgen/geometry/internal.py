@@ -114,6 +114,8 @@ class InternalCoordinates:
         Which of `INTERNAL` each residue has.
     backbone : list of int
         N, CA and C along the chain.
+    anchors : list of int
+        For every residue, where in ``backbone`` its CA is; of a cap without one, its N.
     chain_slots : list of tuple
         Per backbone atom after the first: which length, angle and torsion place it, as (residue, number) or None.
     hydrogens : dict of int to int
@@ -144,6 +146,7 @@ class InternalCoordinates:
         ]
         self.heavy_atoms = torch.tensor(sorted(heavy.values()))
         self.backbone = [a[n] for a in self._atoms for n in ("N", "CA", "C") if n in a]
+        self.anchors = [self.backbone.index(a["CA"] if "CA" in a else a["N"]) for a in self._atoms]
         self._quads = self._torsion_atoms()
         self._pairs = self._length_atoms()
         self._triples = self._angle_atoms()
@@ -351,6 +354,12 @@ class InternalCoordinates:
         x = internal.new_full((self.n_atoms, internal.shape[0], 3), math.nan)
         self._decode_backbone(x, values)
         return self._decode_rest(x, values, geometry)
+
+    def decode_backbone(self, internal: Tensor) -> Tensor:
+        """Backbone atoms (F, n, 3) in Å, in the order of ``backbone``, of internal coordinates (F, L, 16)."""
+        x = internal.new_full((self.n_atoms, internal.shape[0], 3), math.nan)
+        self._decode_backbone(x, internal.flatten(1).T.contiguous())
+        return x[self.backbone].transpose(0, 1)
 
     def decode_around(self, backbone: Tensor, internal: Tensor, geometry: Geometry) -> Tensor:
         """As `decode`, about a backbone (F, n, 3) in Å that is there already, in the order of ``backbone``."""

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from openmm_mdgen.tokens.places import N_PLACE
 from openmm_mdgen.tokens.spans import N_SPAN
 from openmm_mdgen.tokens.tokens import AFTER, BEFORE, N_CHANNELS, N_GIVEN, N_TYPES, UNKNOWN, Conditioning
 
@@ -28,6 +29,8 @@ class VelocityConfig:
         Whether it is told spans.
     tempered : bool
         Whether it is told the temperature.
+    places : int
+        Residues of the one molecule whose places it is told and makes, in the last channels; 0 for none.
     """
 
     width: int = 192
@@ -39,6 +42,7 @@ class VelocityConfig:
     given_channels: int = N_GIVEN
     inpaints: bool = False
     tempered: bool = False
+    places: int = 0
 
 
 def sinusoidal_embedding(x: Tensor, width: int, highest: float = 1000.0) -> Tensor:
@@ -143,7 +147,8 @@ class VelocityNetwork(nn.Module):
         self.type_embedding = nn.Embedding(N_TYPES, width)
         self.before_embedding = nn.Embedding(N_TYPES, width)
         self.after_embedding = nn.Embedding(N_TYPES, width)
-        self.token_in = nn.Linear(config.patch * (config.channels + config.given_channels + 1), width)
+        n_told = config.given_channels + (N_PLACE if config.places else 0)
+        self.token_in = nn.Linear(config.patch * (config.channels + n_told + 1), width)
         n_conditions = 3 if config.tempered else 2
         self.condition = nn.Sequential(nn.Linear(n_conditions * 64, width), nn.SiLU(), nn.Linear(width, 6 * width))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
@@ -151,6 +156,8 @@ class VelocityNetwork(nn.Module):
         self.token_out = nn.Linear(width, config.patch * config.channels)
         if config.inpaints:
             self.span_in = nn.Linear(config.patch * N_SPAN, width, bias=False)
+        if config.places:
+            self.place_embedding = nn.Parameter(torch.zeros(config.places, width))
         self._initialize()
 
     def _initialize(self) -> None:
@@ -182,9 +189,14 @@ class VelocityNetwork(nn.Module):
         """Velocity (B, T, L, C) of tokens x_t (B, T, L, C) at flow time t (B,)."""
         patch, n_residues = self.config.patch, x_t.shape[2]
         mask = given.given.unsqueeze(-1).to(x_t.dtype)
-        values = given.values[..., : self.config.given_channels] * mask
+        values = given.values[..., : self.config.given_channels]
+        if self.config.places:
+            values = torch.cat((values, given.values[..., -N_PLACE:]), -1)
+        values = values * mask
         x = _to_patches(torch.cat((x_t, values, mask), -1), patch)  # (B, T / p, L, p * C')
         x = self.token_in(x) + self.sequence_embedding(given.sequence, given.neighbours_told).unsqueeze(1)
+        if self.config.places:
+            x = x + self.place_embedding
         if given.span is not None:
             x = x + self.span_in(_to_patches(given.span.to(x_t.dtype), patch))
         rotary = rotary_tables(x.shape[1], n_residues, self.config.width // self.config.heads, x_t.device)

@@ -6,9 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openmm_mdgen.geometry.internal import InternalCoordinates
+from openmm_mdgen.geometry.internal import CHI1, InternalCoordinates
+from openmm_mdgen.geometry.pull import pull_chain
 from openmm_mdgen.peptide.peptide import Peptide
-from openmm_mdgen.tasks.clashes import ClashRepair
+from openmm_mdgen.tasks.clashes import ClashRepair, free_torsions
+from openmm_mdgen.tasks.model import PeptideModel
+from openmm_mdgen.tokens.places import N_PLACE, Places
 from openmm_mdgen.tokens.tokens import (
     N_CHANNELS,
     N_TORSIONS,
@@ -49,6 +52,8 @@ class PeptideAtoms:
         Of the tokens.
     thorough : bool
         As for `ClashRepair`.
+    places : Places, optional
+        Of the molecule, where tokens have them: chains are pulled there, see `geometry.pull`.
 
     Attributes
     ----------
@@ -58,14 +63,25 @@ class PeptideAtoms:
     """
 
     def __init__(
-        self, peptide: Peptide, reference: np.ndarray, normalization: Normalization, *, thorough: bool = False
+        self,
+        peptide: Peptide,
+        reference: np.ndarray,
+        normalization: Normalization,
+        *,
+        thorough: bool = False,
+        places: Places | None = None,
     ) -> None:
-        self.peptide, self.normalization = peptide, normalization
+        self.peptide, self.normalization, self.places = peptide, normalization, places
         self.internal = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms)
         self.geometry = self.internal.geometry(torch.as_tensor(np.array(reference), dtype=torch.float64))
         self.sequence = sequence_to_indices(peptide.residue_types)
         self.exists = internal_to_channels(self.internal.exists)
-        self.mend = ClashRepair(self.internal, self.decode_internal, thorough=thorough)
+        turns = None
+        if places is not None:
+            self.exists = torch.cat((self.exists, torch.ones(len(self.sequence), N_PLACE, dtype=torch.bool)), -1)
+            turns = free_torsions(self.internal)
+            turns[:, :CHI1] = False  # the backbone stays where it was pulled
+        self.mend = ClashRepair(self.internal, self.decode_internal, turns, thorough=thorough)
 
     @property
     def heavy(self) -> Tensor:
@@ -74,7 +90,13 @@ class PeptideAtoms:
 
     def encode(self, positions: Tensor) -> Tensor:
         """Tokens (..., L, C) of positions (..., N, 3) in Å, float64."""
-        return self.normalized(self.internal_of(positions))
+        internal = self.internal_of(positions)
+        tokens = self.normalized(internal)
+        if self.places is None:
+            return tokens
+        backbone = self.internal.decode_backbone(internal.reshape(-1, *internal.shape[-2:]))  # the same however turned
+        places = self.places.to_tokens(backbone[:, self.internal.anchors])
+        return torch.cat((tokens, places.reshape(*tokens.shape[:-1], N_PLACE)), -1)
 
     def internal_of(self, positions: Tensor) -> Tensor:
         """Internal coordinates (..., L, 16), rounded, of positions (..., N, 3) in Å, float64."""
@@ -93,9 +115,13 @@ class PeptideAtoms:
 
         With a temperature in K, lengths and angles spread as at that temperature, see `spread_as_at`.
         """
-        internal = tokens_to_internal(tokens.double(), self.normalization)
+        internal = tokens_to_internal(tokens[..., :N_CHANNELS].double(), self.normalization)
         if temperature is not None:
             internal = spread_as_at(internal, temperature)
+        if self.places is not None:
+            where = self.places.to_atoms(tokens[..., N_CHANNELS:].double()).flatten(0, 1)
+            pulled = pull_chain(internal.flatten(0, 1), self.internal, where, self.places.uncertainty)
+            internal = pulled.unflatten(0, tokens.shape[:2])
         frames = self.decode_internal(internal.flatten(0, 1)).unflatten(0, tokens.shape[:2])
         return self.mend.blocks(internal, frames, seeds)[1]
 
@@ -117,4 +143,10 @@ class PeptideAtoms:
     def empty(self, n_windows: int, n_frames: int) -> tuple[Tensor, Tensor]:
         """A mask (B, T, L) and tokens (B, T, L, C) of nothing given."""
         shape = (n_windows, n_frames, len(self.sequence))
-        return torch.zeros(shape, dtype=torch.bool), torch.zeros(*shape, N_CHANNELS)
+        return torch.zeros(shape, dtype=torch.bool), torch.zeros(*shape, self.exists.shape[-1])
+
+
+def task_atoms(task: PeptideModel, peptide: Peptide, reference: np.ndarray) -> PeptideAtoms:
+    """The atoms of a peptide as a task's network has them; the reference (N, 3) is in Å."""
+    thorough = task.network.config.tempered
+    return PeptideAtoms(peptide, reference, task.normalization, thorough=thorough, places=task.places)

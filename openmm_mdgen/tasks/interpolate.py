@@ -14,7 +14,7 @@ from torch import Tensor
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.superpose import superposition
 from openmm_mdgen.peptide.peptide import Peptide, Structure
-from openmm_mdgen.tasks.atoms import PeptideAtoms
+from openmm_mdgen.tasks.atoms import task_atoms
 from openmm_mdgen.tasks.model import PeptideModel
 from openmm_mdgen.tasks.propagator import block_seed
 
@@ -88,7 +88,7 @@ class InterpolateSampler:
 
     def __init__(self, task: Interpolate, peptide: Peptide, interval: float, reference: np.ndarray) -> None:
         self.task, self.interval = task, interval
-        self.atoms = PeptideAtoms(peptide, reference, task.normalization, thorough=task.network.config.tempered)
+        self.atoms = task_atoms(task, peptide, reference)
         self._reference = torch.as_tensor(np.array(reference), dtype=torch.float64)
 
     def sample(self, keys: Mapping[int, np.ndarray], n_frames: int, seeds: Sequence[int]) -> np.ndarray:

@@ -17,7 +17,8 @@ from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks.protocols import ModelInfo, network_tasks
 from openmm_mdgen.tasks.ranges import check_time
-from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning, Normalization
+from openmm_mdgen.tokens.places import Places
+from openmm_mdgen.tokens.tokens import Conditioning, Normalization
 
 STUDENT = "student"
 MAX_BATCH = 16_384  # frames times residues in one call of the network
@@ -53,6 +54,8 @@ class PeptideModel:
         K, lowest and highest that the network learned; None for ``temperature`` alone.
     student : VelocityNetwork or None
         A network that was taught to take as few steps as the 'student' solver does.
+    places : Places or None
+        The one molecule that it knows, where it makes the places of residues.
     """
 
     network: VelocityNetwork
@@ -65,6 +68,7 @@ class PeptideModel:
     solver: SolverConfig = field(default_factory=SolverConfig)
     temperatures: tuple[float, float] | None = None
     student: VelocityNetwork | None = None
+    places: Places | None = None
 
     @classmethod
     def of(cls, model: PeptideModel, **changes: Any) -> Self:
@@ -82,7 +86,7 @@ class PeptideModel:
     @property
     def spread_temperature(self) -> float | None:
         """K that lengths and angles spread by, of a network that was told temperatures; None where it draws them so."""
-        return self.temperature if self.network.config.tempered else None
+        return self.temperature if self.network.config.tempered and self.places is None else None
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -129,6 +133,11 @@ class PeptideModel:
 
     def check(self, peptide: Peptide, interval: float) -> None:
         """Raise `MDGenError` where the peptide or the interval is outside the model's range."""
+        if self.places is not None and self.places.residue_types != peptide.residue_types:
+            raise MDGenError(
+                f"model {self.name!r} knows one molecule, {'-'.join(self.places.residue_types)}, not "
+                f"{'-'.join(peptide.residue_types)}; train one on its MD (openmm-mdgen train --molecule)"
+            )
         fewest, most = self.lengths
         if not fewest <= peptide.n_residues <= most:
             raise MDGenError(
@@ -155,7 +164,7 @@ class PeptideModel:
         device, solver, network = torch.device(self.device), self.solver, self.network
         if solver.solver == STUDENT and condition is None and self.student is not None:
             solver, network = replace(solver, solver="euler"), self.student
-        shape = (*told.given.shape, N_CHANNELS)
+        shape = (*told.given.shape, network.config.channels)
         x_0 = (noise(shape, seeds) * told.exists.unsqueeze(1)).to(device)
         told = told.to(device)
 

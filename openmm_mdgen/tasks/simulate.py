@@ -11,7 +11,7 @@ from torch import Tensor
 
 from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.peptide.peptide import Peptide, Structure
-from openmm_mdgen.tasks.atoms import PeptideAtoms
+from openmm_mdgen.tasks.atoms import task_atoms
 from openmm_mdgen.tasks.hydrogens import ROOM, checked_hydrogens, peptide_motion
 from openmm_mdgen.tasks.model import PeptideModel
 from openmm_mdgen.tokens.tokens import Conditioning
@@ -78,7 +78,7 @@ class SimulatePropagator:
 
     def __init__(self, task: Simulate, peptide: Peptide, interval: float, reference: np.ndarray) -> None:
         self.task, self.interval, self.n_frames = task, interval, task.n_frames
-        self.atoms = PeptideAtoms(peptide, reference, task.normalization, thorough=task.network.config.tempered)
+        self.atoms = task_atoms(task, peptide, reference)
         self._motion = None
         if task.hydrogens == "moving":
             self._motion = peptide_motion(peptide, self.atoms.internal.bonds, reference, task.temperature or ROOM)

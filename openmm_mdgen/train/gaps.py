@@ -21,6 +21,7 @@ from openmm_mdgen.tokens.noise_colour import BandColour, GapColour, GapSpectra, 
 from openmm_mdgen.tokens.tokens import Conditioning, sequence_to_indices
 from openmm_mdgen.train.cache import Cache, Segment
 from openmm_mdgen.train.windows import Batch, Coverage, span
+from openmm_mdgen.weights.checkpoint import Weights
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ class GapConfig:
     def shape(self, network: VelocityConfig) -> VelocityConfig:
         """The network with the channels of gaps; it does not inpaint."""
         return replace(network, channels=N_GAP_CHANNELS, given_channels=N_TOLD, inpaints=False)
+
+    def adopted(self, start: Weights, cache: Cache) -> Weights:
+        """Weights to start from, as they are."""
+        return start
 
     def tables(self, cache: Cache) -> dict[str, Tensor]:
         """Spectra of the motion inside gaps, measured once and kept with the weights."""

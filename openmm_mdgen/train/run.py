@@ -130,6 +130,7 @@ def train(
     start = load_weights(init) if init else None
     if start is not None:
         _check_task(start, config)
+        start = config.windows.adopted(start, cache)
         shape = replace(config.windows.shape(start.config), tempered=_tempered(start, cache))
         start = with_temperature(start) if shape.tempered and not start.config.tempered else start
         config = replace(config, network=shape)
@@ -342,7 +343,9 @@ class _Run:
 
 
 def united(coverage: Coverage, start: Weights) -> Coverage:
-    """Ranges that hold the data's and those of the weights that a run started from."""
+    """Ranges that hold the data's and those of the weights that a run started from; of one molecule only the former."""
+    if start.config.places:
+        return coverage
     return Coverage(
         lengths=span((*coverage.lengths, *start.lengths)),
         intervals=span((*coverage.intervals, *start.intervals)),

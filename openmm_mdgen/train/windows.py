@@ -28,6 +28,7 @@ from openmm_mdgen.tokens.tokens import (
     sequence_to_indices,
 )
 from openmm_mdgen.train.cache import Cache, Segment
+from openmm_mdgen.weights.checkpoint import Weights
 
 _Number = TypeVar("_Number", int, float)
 
@@ -83,6 +84,18 @@ class WindowConfig:
         """The network with what these windows need; one that can inpaint goes on being able to."""
         return replace(network, inpaints=network.inpaints or self.residues > 0)
 
+    def adopted(self, start: Weights, cache: Cache) -> Weights:
+        """Weights to start from.
+
+        Raises
+        ------
+        MDGenError
+            Where they make places of one molecule, which these windows do not have.
+        """
+        if start.config.places:
+            raise MDGenError("--init names a model of one molecule; go on with --molecule, or start from 'peptide'")
+        return start
+
     def tables(self, cache: Cache) -> dict[str, Tensor]:
         """Means and deviations of the channels, measured once and kept with the weights."""
         return asdict(measure_normalization(cache))
@@ -106,6 +119,10 @@ class TrainingTask(Protocol):
 
     def shape(self, network: VelocityConfig) -> VelocityConfig:
         """The network with what the task needs."""
+        ...
+
+    def adopted(self, start: Weights, cache: Cache) -> Weights:
+        """Weights to start from, with what the task needs beside."""
         ...
 
     def tables(self, cache: Cache) -> dict[str, Tensor]:

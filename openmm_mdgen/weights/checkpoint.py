@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from openmm_mdgen.tasks.protocols import Model, ModelLike, known_object
 from openmm_mdgen.tasks.simulate import Simulate
 from openmm_mdgen.tasks.upsample import Upsample
 from openmm_mdgen.tokens.noise_colour import GapSpectra
+from openmm_mdgen.tokens.places import N_PLACE, Places
 from openmm_mdgen.tokens.tokens import Normalization
 from openmm_mdgen.weights import identities as identity_file
 from openmm_mdgen.weights.header import IDENTITIES, VELOCITY, bundled_path, registered_models
@@ -37,7 +38,7 @@ class Weights:
     config : VelocityConfig
     state : dict of str to Tensor
     tables : dict of str to Tensor
-        How tokens are scaled: a `Normalization` or `GapSpectra`, by field.
+        How tokens are scaled: a `Normalization` or `GapSpectra`, by field, and `Places` of one molecule.
     name : str
     task : {'simulate', 'upsample'}
     temperature : float
@@ -132,7 +133,10 @@ def _read_metadata(metadata: dict[str, str], path: Path) -> tuple[VelocityConfig
 def _empty_tables(about: dict[str, Any], config: VelocityConfig, found: dict[str, Tensor]) -> dict[str, Tensor]:
     """Tables of the shapes that the task needs."""
     if about.get("task") != "upsample":
-        return {"mean": torch.empty(config.channels), "std": torch.empty(config.channels)}
+        n = config.channels - (N_PLACE if config.places else 0)
+        tables = {"mean": torch.empty(n), "std": torch.empty(n)}
+        shapes = {"reference": (config.places, 3)} | dict.fromkeys(("spread", "weight", "sequence"), (config.places,))
+        return tables | ({k: torch.empty(shape) for k, shape in shapes.items()} if config.places else {})
     shape = (*found["frequencies"].shape, 1, 1) if "frequencies" in found else (1, 1)
     pairs, bands = (max(1, n) for n in shape[:2])
     square = torch.empty(pairs, bands, config.channels, config.channels)
@@ -259,7 +263,7 @@ def simulation(weights: Weights, device: str | None = None) -> Simulate:
         student = for_inference(build_network(replace(weights, state=weights.student), chosen), chosen)
     return Simulate(
         network=build_network(weights, chosen),
-        normalization=Normalization(**weights.tables),
+        normalization=Normalization(weights.tables["mean"], weights.tables["std"]),
         name=weights.name,
         content_hash=weights.content_hash,
         temperature=weights.temperature,
@@ -268,7 +272,13 @@ def simulation(weights: Weights, device: str | None = None) -> Simulate:
         solver=SolverConfig(*weights.solver),
         temperatures=(weights.temperatures[0], weights.temperatures[1]) if weights.temperatures else None,
         student=student,
+        places=places_of(weights) if weights.config.places else None,
     )
+
+
+def places_of(weights: Weights) -> Places:
+    """The molecule that these weights hold among their tables."""
+    return Places(**{f.name: weights.tables[f.name] for f in fields(Places)})
 
 
 def bundled_peptide_upsample(device: str | None = None) -> Upsample:
