@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.tasks.optional import offers
 from openmm_mdgen.tasks.protocols import (
     ModelInfo,
     bind_simulator,
@@ -11,7 +12,6 @@ from openmm_mdgen.tasks.protocols import (
     is_simulator,
     known_object,
     model_info,
-    offers,
 )
 from tests.helpers.tiny import inpaint_task, simulate_task, structure, upsample_task
 from tests.helpers.toys import BindableTask, Doubling, small_structure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -11,6 +11,11 @@ from openmm_mdgen.cli.many import CorrectOneOrMany
 from openmm_mdgen.cli.messages import one_line_warnings
 from openmm_mdgen.cli.quantities import Count, Time
 from openmm_mdgen.errors import MDGenError
+
+if TYPE_CHECKING:
+    from openmm import Integrator, System
+
+_Serialised = TypeVar("_Serialised")
 
 
 @click.command(cls=CorrectOneOrMany)
@@ -94,16 +99,19 @@ def command(
     click.echo(f"page    {page}")
 
 
-def _system(system: Path | None, integrator: Path | None) -> Any:
+def _system(system: Path | None, integrator: Path | None) -> System | tuple[System, Integrator] | None:
     """A System, or the pair of it and an Integrator."""
     if system is None:
         if integrator is not None:
             raise MDGenError("--integrator was given without --system; give both")
         return None
-    return _read(system, "System") if integrator is None else (_read(system, "System"), _read(integrator, "Integrator"))
+    import openmm as mm
+
+    own = _read(system, mm.System)
+    return own if integrator is None else (own, _read(integrator, mm.Integrator))
 
 
-def _read(path: Path, kind: str) -> Any:
+def _read(path: Path, kind: type[_Serialised]) -> _Serialised:
     """What OpenMM serialised."""
     import openmm as mm
 
@@ -112,8 +120,8 @@ def _read(path: Path, kind: str) -> Any:
     except (OSError, ValueError, mm.OpenMMException) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise MDGenError(
-            f"{path} cannot be read as an OpenMM {kind} ({reason}); write it with XmlSerializer"
+            f"{path} cannot be read as an OpenMM {kind.__name__} ({reason}); write it with XmlSerializer"
         ) from error
-    if not isinstance(found, getattr(mm, kind)):
-        raise MDGenError(f"{path} holds a {type(found).__name__}, not an OpenMM {kind}; give the right file")
+    if not isinstance(found, kind):
+        raise MDGenError(f"{path} holds a {type(found).__name__}, not an OpenMM {kind.__name__}; give the right file")
     return found

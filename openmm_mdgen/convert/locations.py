@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from MDAnalysis import AtomGroup
 
+from openmm_mdgen.convert.attributes import has, texts
 from openmm_mdgen.errors import MDGenWarning
 
 
@@ -69,13 +70,11 @@ def one_location(atoms: AtomGroup, *, tell: bool = True) -> AtomGroup:
     MDGenWarning
         Where atoms are left out, unless `tell` is false.
     """
-    if not hasattr(atoms, "altLocs"):
-        return atoms
-    altlocs = [label.strip() for label in atoms.altLocs]
+    altlocs = texts(atoms, "altLocs")
     if len(set(altlocs) - {""}) < 2:
         return atoms
-    columns = [getattr(atoms, name) for name in ("segids", "chainIDs", "resids", "icodes") if hasattr(atoms, name)]
-    occupancies = atoms.occupancies.tolist() if hasattr(atoms, "occupancies") else [1.0] * len(atoms)
+    columns = [texts(atoms, name) for name in ("segids", "chainIDs", "resids", "icodes")]
+    occupancies = atoms.occupancies.tolist() if has(atoms, "occupancies") else [1.0] * len(atoms)
     kept = first_locations(
         list(zip(*columns, strict=True)), list(zip(atoms.resnames, atoms.names, strict=True)), altlocs, occupancies
     )

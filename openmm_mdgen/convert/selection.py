@@ -7,6 +7,7 @@ import re
 import numpy as np
 from MDAnalysis import AtomGroup, Universe
 
+from openmm_mdgen.convert.attributes import has
 from openmm_mdgen.peptide.residues import residue_to_canonical
 
 _PROTEIN = re.compile(r"(?<![\w-])protein(?![\w-])")
@@ -15,7 +16,7 @@ _PROTEIN = re.compile(r"(?<![\w-])protein(?![\w-])")
 def peptide_atoms(atoms: Universe | AtomGroup) -> AtomGroup:
     """The atoms of amino acids and caps, whatever force field named them."""
     group = atoms.atoms
-    if not hasattr(group, "resnames"):
+    if not has(group, "resnames"):
         return group[[]]
     names = group.resnames
     known = {name for name in set(names) if residue_to_canonical(str(name)) is not None}

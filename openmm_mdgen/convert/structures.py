@@ -14,6 +14,7 @@ from openmm import unit
 from openmm.app import Topology
 from scipy.spatial import cKDTree
 
+from openmm_mdgen.convert.attributes import has, texts
 from openmm_mdgen.convert.locations import one_location
 from openmm_mdgen.convert.mdanalysis import NO_SEGMENT
 from openmm_mdgen.convert.mmcif import is_mmcif, mmcif_to_universe
@@ -85,23 +86,23 @@ def atomgroup_to_structure(atoms: AtomGroup) -> Structure:
     """Structure of MDAnalysis atoms, in the group's order, with the positions of the current frame (Å)."""
     if not atoms.n_atoms:
         raise MDGenError("the selection has 0 atoms, at least one residue is needed; check the selection string")
-    if not hasattr(atoms.universe, "trajectory"):
+    if not has(atoms.universe, "trajectory"):
         raise MDGenError(
             f"{atoms.universe.filename!r} has no coordinates; pass a Universe of topology and coordinates instead"
         )
-    if not (hasattr(atoms, "names") and hasattr(atoms, "resnames")):
+    if not has(atoms, "names", "resnames"):
         raise MDGenError(
             f"{atoms.universe.filename!r} has no atom or residue names; give a topology that has (PDB, GRO, PSF)"
         )
-    chains = atoms.chainIDs if hasattr(atoms, "chainIDs") else atoms.segindices
+    chains = atoms.chainIDs if has(atoms, "chainIDs") else atoms.segindices
     place = {int(index): row for row, index in enumerate(atoms.indices)}
-    pairs = atoms.bonds.indices.tolist() if hasattr(atoms, "bonds") else []
-    names, elements = _texts(atoms, "names"), _texts(atoms, "elements")
-    resnames, icodes, chain_ids = _texts(atoms, "resnames"), _texts(atoms, "icodes"), _texts(atoms, "chainIDs")
-    numbers = tuple(map(int, atoms.resids if hasattr(atoms, "resids") else atoms.resindices + 1))
-    segids = tuple("" if segid == NO_SEGMENT else segid for segid in _texts(atoms, "segids"))
+    pairs = atoms.bonds.indices.tolist() if has(atoms, "bonds") else []
+    names, elements = texts(atoms, "names"), texts(atoms, "elements")
+    resnames, icodes, chain_ids = texts(atoms, "resnames"), texts(atoms, "icodes"), texts(atoms, "chainIDs")
+    numbers = tuple(map(int, atoms.resids if has(atoms, "resids") else atoms.resindices + 1))
+    segids = tuple("" if segid == NO_SEGMENT else segid for segid in texts(atoms, "segids"))
     hydrogen = [atom_to_element(*pair) == "H" for pair in zip(names, elements, strict=True)]
-    altlocs = _texts(atoms, "altLocs")
+    altlocs = texts(atoms, "altLocs")
     located = [name + altloc for name, altloc in zip(names, altlocs, strict=True)]
     keys = list(zip(segids, chain_ids, numbers, icodes, resnames, strict=True))
     return Structure(
@@ -118,12 +119,6 @@ def atomgroup_to_structure(atoms: AtomGroup) -> Structure:
         segids=segids,
         altlocs=altlocs,
     )
-
-
-def _texts(atoms: AtomGroup, attribute: str) -> tuple[str, ...]:
-    """A column of text, blank where the topology has none."""
-    values = getattr(atoms, attribute) if hasattr(atoms, attribute) else [""] * len(atoms)
-    return tuple(str(value).strip() for value in values)
 
 
 def load_structure(source: Source) -> Structure:

@@ -50,6 +50,10 @@ class Interval:
     low: np.ndarray
     high: np.ndarray
 
+    def to_lists(self) -> dict[str, list[float]]:
+        """By name, for JSON."""
+        return {"value": self.value.tolist(), "low": self.low.tolist(), "high": self.high.tolist()}
+
 
 @dataclass(frozen=True)
 class Reweighting:

@@ -7,7 +7,7 @@ of the MD drawn with the same seed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -94,7 +94,7 @@ class TargetScores:
 
     def row(self) -> dict[str, float]:
         """All numbers by name, `rmwd` among them."""
-        single = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("md_rmsf", "rmsf")}
+        single = {name: value for name, value in vars(self).items() if name not in ("md_rmsf", "rmsf")}
         return single | {"rmwd": self.rmwd}
 
 

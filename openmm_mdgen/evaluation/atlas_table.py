@@ -58,7 +58,7 @@ def summarize(scores: Sequence[TargetScores]) -> dict[str, float]:
 
     several = len(scores) > 1
     pairs = [(score.md_pairwise_rmsd, score.pairwise_rmsd) for score in scores]
-    atoms = [np.concatenate([getattr(score, name) for score in scores]) for name in ("md_rmsf", "rmsf")]
+    atoms = [np.concatenate(column) for column in zip(*((score.md_rmsf, score.rmsf) for score in scores), strict=True)]
     return {
         "pairwise RMSD": median("pairwise_rmsd"),
         "pairwise RMSD r": float(pearsonr(*zip(*pairs, strict=True))[0]) if several else float("nan"),

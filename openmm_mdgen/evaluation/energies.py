@@ -45,6 +45,16 @@ class Energies:
         total: np.ndarray = self.nonbonded + self.torsional + self.bonds + self.angles
         return total
 
+    def terms(self) -> dict[str, np.ndarray]:
+        """All of them and their total, by the names of `ENERGY_NAMES`."""
+        return {
+            "total": self.total,
+            "nonbonded": self.nonbonded,
+            "torsional": self.torsional,
+            "angles": self.angles,
+            "bonds": self.bonds,
+        }
+
 
 @dataclass(frozen=True)
 class Overlap:
@@ -70,7 +80,8 @@ class Overlap:
 
 def overlaps(reference: Energies, generated: Energies) -> dict[str, Overlap]:
     """Overlap of every term, by its name in `ENERGY_NAMES`."""
-    return {term: _overlap(getattr(reference, term), getattr(generated, term)) for term in ENERGY_NAMES}
+    of_generated = generated.terms()
+    return {term: _overlap(values, of_generated[term]) for term, values in reference.terms().items()}
 
 
 def _overlap(reference: np.ndarray, generated: np.ndarray) -> Overlap:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class EnsembleScores:
 
     def figures(self) -> dict[str, Estimate]:
         """The distances by name, without those of single torsions."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "torsions"}
+        return {name: value for name, value in vars(self).items() if name != "torsions"}
 
 
 def score_ensemble(

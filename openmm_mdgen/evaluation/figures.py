@@ -219,9 +219,9 @@ def structure_figure(result: Results) -> Picture | None:
     """Histograms of structural quantities, with energies where there are any."""
     found = dict(result.structure.histograms)
     if result.energies is not None:
-        e = result.energies
+        reference, generated = result.energies.reference.terms(), result.energies.generated.terms()
         for term, name in ENERGY_NAMES.items():
-            found[f"{name}, kJ/mol"] = _energy_histogram(getattr(e.reference, term), getattr(e.generated, term))
+            found[f"{name}, kJ/mol"] = _energy_histogram(reference[term], generated[term])
     if not found:
         return None
     figure, axes = _grid(len(found), 4, 2.5, 1.7)

@@ -81,7 +81,7 @@ def score_rows(result: Results) -> list[tuple[str, list[str]]]:
     """Name and cells (generated, then every control) of each score."""
     sides = [result.scores, *result.controls.values()]
     rows: list[tuple[str, list[Any]]] = [
-        (f"JSD {name}", [getattr(s.ensemble, key) for s in sides]) for key, name in _NAMES.items()
+        (f"JSD {name}", [s.ensemble.figures()[key] for s in sides]) for key, name in _NAMES.items()
     ]
     rows.append(("JSD state populations", [s.states for s in sides]))
     rows.append(("flux, Spearman ρ", [s.flux for s in sides]))
@@ -104,26 +104,22 @@ def _cell(cell: Estimate | float) -> str:
 def facts(result: Results) -> dict[str, list[tuple[str, str, str]]]:
     """Rows (name, reference, generated) by section."""
     r, g = result.structure.reference, result.structure.generated
-    share = {
-        "clash": "frames with a clash",
-        "broken_bond": "frames with a broken bond",
-        "wrong_chirality": "frames with a D-residue",
-        "bent_plane": "frames with a bent peptide plane",
-    }
-    moments = {
-        "cn_length": "C-N length, Å",
-        "ca_c_n": "CA-C-N angle, °",
-        "c_n_ca": "C-N-CA angle, °",
-        "radius_of_gyration": "radius of gyration, Å",
-    }
-    structure = [(name, f"{getattr(r, key):.2%}", f"{getattr(g, key):.2%}") for key, name in share.items()]
+    shares = (
+        ("frames with a clash", r.clash, g.clash),
+        ("frames with a broken bond", r.broken_bond, g.broken_bond),
+        ("frames with a D-residue", r.wrong_chirality, g.wrong_chirality),
+        ("frames with a bent peptide plane", r.bent_plane, g.bent_plane),
+    )
+    moments = (
+        ("C-N length, Å", r.cn_length, g.cn_length),
+        ("CA-C-N angle, °", r.ca_c_n, g.ca_c_n),
+        ("C-N-CA angle, °", r.c_n_ca, g.c_n_ca),
+        ("radius of gyration, Å", r.radius_of_gyration, g.radius_of_gyration),
+    )
+    structure = [(name, f"{md:.2%}", f"{made:.2%}") for name, md, made in shares]
     if np.isfinite([r.smallest_distance, g.smallest_distance]).all():
         structure.append(("smallest distance ever, Å", f"{r.smallest_distance:.2f}", f"{g.smallest_distance:.2f}"))
-    structure += [
-        (name, _spread(getattr(r, key)), _spread(getattr(g, key)))
-        for key, name in moments.items()
-        if np.isfinite(getattr(r, key)[0])
-    ]
+    structure += [(name, _spread(md), _spread(made)) for name, md, made in moments if np.isfinite(md[0])]
     return {
         "structure": structure + _energy_facts(result),
         "dynamics": _time_facts(result),
@@ -139,8 +135,9 @@ def _energy_facts(result: Results) -> list[tuple[str, str, str]]:
     if result.energies is None:
         return []
     e, rows = result.energies, []
+    reference, generated = e.reference.terms(), e.generated.terms()
     for term, name in ENERGY_NAMES.items():
-        a, b = getattr(e.reference, term), getattr(e.generated, term)
+        a, b = reference[term], generated[term]
         rows.append((f"{name}, median, kJ/mol", f"{np.median(a):.1f}", f"{np.median(b):.1f}"))
         rows.append((f"{name}, inside 1st to 99th percentile", "98%", f"{e.overlap[term].inside:.0%}"))
     return rows

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import MDAnalysis as mda
 import numpy as np
 
+from openmm_mdgen.convert.attributes import has
 from openmm_mdgen.convert.locations import one_location
 from openmm_mdgen.convert.trajectories import open_trajectory, select_atoms
 from openmm_mdgen.errors import MDGenError
@@ -88,7 +89,7 @@ def _expand(pattern: str, side: str) -> list[str]:
 
 def _open(path: str, topology: str | Path | None, side: str) -> mda.AtomGroup:
     universe = open_trajectory(path, topology, side)
-    if not (hasattr(universe.atoms, "names") and hasattr(universe.atoms, "resnames")):
+    if not has(universe.atoms, "names", "resnames"):
         raise MDGenError(f"{side} {path} has no atom or residue names; give --topology, such as a PDB file")
     return universe.atoms
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -156,24 +157,22 @@ def slowest(
     return Slowest(*times, a, b, a / b if b > 0 else float("nan"))
 
 
+_QUANTITIES: dict[str, Callable[[StructureFrames], np.ndarray]] = {
+    "smallest non-bonded distance, Å": lambda frames: frames.smallest_distance,
+    "C-N length, Å": lambda frames: frames.cn_lengths,
+    "CA-C-N angle, °": lambda frames: np.rad2deg(frames.ca_c_n),
+    "C-N-CA angle, °": lambda frames: np.rad2deg(frames.c_n_ca),
+    "omega, ° from trans": lambda frames: np.rad2deg(np.mod(frames.omega, 2 * np.pi) - np.pi),
+    "radius of gyration, Å": lambda frames: frames.radius_of_gyration,
+}
+
+
 def structure(reference: StructureFrames, generated: StructureFrames) -> StructureComparison:
     """Shares of errors, means and spreads, and histograms."""
-    degrees = {"CA-C-N angle, °": "ca_c_n", "C-N-CA angle, °": "c_n_ca"}
-    rows = {
-        "smallest non-bonded distance, Å": _pair(reference, generated, "smallest_distance", 1.0),
-        "C-N length, Å": _pair(reference, generated, "cn_lengths", 1.0),
-        **{name: _pair(reference, generated, key, np.rad2deg(1.0)) for name, key in degrees.items()},
-        "omega, ° from trans": tuple(np.rad2deg(np.mod(f.omega, 2 * np.pi) - np.pi) for f in (reference, generated)),
-        "radius of gyration, Å": _pair(reference, generated, "radius_of_gyration", 1.0),
-    }
-    found = {name: _histogram(*pair) for name, pair in rows.items()}
+    found = {name: _histogram(*(read(f).ravel() for f in (reference, generated))) for name, read in _QUANTITIES.items()}
     return StructureComparison(
         summary(reference), summary(generated), {n: h for n, h in found.items() if h is not None}
     )
-
-
-def _pair(a: StructureFrames, b: StructureFrames, name: str, factor: float) -> tuple[np.ndarray, np.ndarray]:
-    return factor * getattr(a, name).ravel(), factor * getattr(b, name).ravel()
 
 
 def _histogram(reference: np.ndarray, generated: np.ndarray) -> Histogram | None:

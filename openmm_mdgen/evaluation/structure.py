@@ -58,8 +58,13 @@ class StructureFrames:
 
     def shares(self) -> dict[str, float]:
         """Share of frames with each kind of error."""
-        kinds = ("clash", "broken_bond", "wrong_chirality", "bent_plane")
-        return {kind: float(getattr(self, kind).mean()) for kind in kinds}
+        kinds = {
+            "clash": self.clash,
+            "broken_bond": self.broken_bond,
+            "wrong_chirality": self.wrong_chirality,
+            "bent_plane": self.bent_plane,
+        }
+        return {kind: float(frames.mean()) for kind, frames in kinds.items()}
 
 
 def check_structure(positions: np.ndarray, topology: Topology) -> StructureFrames:

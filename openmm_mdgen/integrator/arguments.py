@@ -88,10 +88,11 @@ def sorted_arguments(given: Sequence[Any], named: Arguments) -> Arguments:
             f"GenerativeIntegrator(topology, {_named_call()})"
         )
     by_place = dict(zip(layout, settings, strict=True)) | dict(zip(_REST, rest, strict=False))
+    by_name = vars(named)
     for name, value in by_place.items():
-        if value is not None and getattr(named, name) is not None:
+        if value is not None and by_name[name] is not None:
             raise MDGenError(
-                f"{name} was given twice, as {_shown(value)} by place and {_shown(getattr(named, name))} by name; "
+                f"{name} was given twice, as {_shown(value)} by place and {_shown(by_name[name])} by name; "
                 "leave one out"
             )
     return replace(named, **{name: value for name, value in by_place.items() if value is not None})
@@ -104,10 +105,8 @@ def checked_topology(topology: Any, given: Sequence[Any], named: Arguments) -> a
     if topology is None or _is_setting(topology):
         by_place = [_shown(value) for value in ([] if topology is None else [topology, *given])]
         by_name = [
-            f"{name}={_shown(value)}"
-            for name in _EXAMPLES
-            if (value := getattr(named, name)) is not None
-        ]  # fmt: skip
+            f"{name}={_shown(value)}" for name, value in vars(named).items() if name in _EXAMPLES and value is not None
+        ]
         call = ", ".join(["pdb.topology", *by_place, *by_name])
         raise MDGenError(f"the topology is missing; it comes first: GenerativeIntegrator({call})")
     remedy = "pass its .topology" if hasattr(topology, "topology") else "pass pdb.topology"

@@ -44,9 +44,10 @@ def _referrers(integrator: mm.Integrator) -> list[mm.Context | app.Simulation]:
 
 def _held_by(candidate: Any) -> mm.Integrator | None:
     """The Python object that a Context or Simulation was made with; None for anything else."""
-    if issubclass(type(candidate), mm.Context):
-        return getattr(candidate, "_integrator", None)
-    return getattr(candidate, "integrator", None) if issubclass(type(candidate), app.Simulation) else None
+    for kind, name in ((mm.Context, "_integrator"), (app.Simulation, "integrator")):
+        if issubclass(type(candidate), kind):
+            return getattr(candidate, name, None)  # absent while it is being made
+    return None
 
 
 class ReporterWatch:

@@ -113,8 +113,8 @@ class StateVariables:
     def write(self, integrator: mm.CustomIntegrator, state: GeneratorState) -> None:
         """Store a state, made from the one that was read last: words that stay are not written again."""
         words = [
-            (getattr(state, name) >> (_BITS * place)) & (2**_BITS - 1)
-            for name, count in _WORDS.items()
+            (value >> (_BITS * place)) & (2**_BITS - 1)
+            for value, count in zip(vars(state).values(), _WORDS.values(), strict=True)
             for place in range(count)
         ]
         for place, (index, word) in enumerate(zip(self._globals, words, strict=True)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def evaluate_many(
         files = [*inputs["reference"], *inputs["generated"], *inputs["replicate"], *topologies]
         size = float(sum(Path(file).stat().st_size for file in files if Path(file).is_file()))
         jobs.append(Job(name, (name, inputs, topologies, options), files_content(files), inputs["generated"][0], size))
-    about = {field.name: getattr(options, field.name) for field in fields(options)}
+    about = dict(vars(options))
     cluster = Cluster(scheduler, workers, None, wait)
     return run_each(
         evaluate_one, jobs, Path(output), about, cluster, broken=broken, overwrite=overwrite, progress=progress
@@ -108,6 +108,7 @@ def evaluate_one(
 ) -> dict[str, Any]:
     """Write the report of one system; returns its scores."""
     from openmm_mdgen.evaluation import evaluate
+    from openmm_mdgen.evaluation.distances import Estimate
 
     result = evaluate(
         inputs["reference"],
@@ -125,5 +126,5 @@ def evaluate_one(
     scores: dict[str, Any] = {f"JSD {key}": value for key, value in result.scores.ensemble.figures().items()}
     scores |= {"JSD states": result.scores.states, "flux": result.scores.flux}
     scores |= {f"autocorrelation {key}": value for key, value in result.scores.autocorrelation.items()}
-    numbers = {key: float(getattr(value, "value", value)) for key, value in scores.items()}
+    numbers = {key: float(value.value if isinstance(value, Estimate) else value) for key, value in scores.items()}
     return {key: round(number, 4) for key, number in numbers.items() if np.isfinite(number)}

@@ -23,8 +23,9 @@ from openmm_mdgen.many.settings import Settings
 from openmm_mdgen.many.systems import System
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.chain import check_frames
+from openmm_mdgen.tasks.optional import offers
 from openmm_mdgen.tasks.propagator import Propagator, block_seed
-from openmm_mdgen.tasks.protocols import Simulator, bind_simulator, offers
+from openmm_mdgen.tasks.protocols import Simulator, bind_simulator
 from openmm_mdgen.tasks.simulate import Simulate
 from openmm_mdgen.tasks.together import next_blocks_together
 from openmm_mdgen.trajectory.writing import structure_to_pdb

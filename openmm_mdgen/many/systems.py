@@ -131,7 +131,7 @@ def read_list(path: str | PathLike[str]) -> list[tuple[str, str, str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "no text file"
+        reason = (error.strerror if isinstance(error, OSError) else None) or "no text file"
         raise MDGenError(f"list {str(path)!r} cannot be read ({reason}); give one sequence a line, or CSV") from error
     lines = [
         (number, [cell.strip() for cell in cells])

@@ -41,8 +41,7 @@ class Cluster:
     wait: float = 60.0
 
     def __post_init__(self) -> None:
-        for name in ("workers", "threads"):
-            value = getattr(self, name)
+        for name, value in (("workers", self.workers), ("threads", self.threads)):
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise MDGenError(f"{name} {value!r} must be a whole number of 1 or more")
 

@@ -62,8 +62,9 @@ class Structure:
             raise MDGenError(f"positions have shape {shape} for {n_atoms} atoms; give one (x, y, z) per atom")
         if not self.numbers:
             object.__setattr__(self, "numbers", tuple(int(residue) + 1 for residue in self.residues))
-        for name in ("icodes", "chain_ids", "segids", "altlocs"):
-            if not getattr(self, name):
+        texts = (self.icodes, self.chain_ids, self.segids, self.altlocs)
+        for name, values in zip(("icodes", "chain_ids", "segids", "altlocs"), texts, strict=True):
+            if not values:
                 object.__setattr__(self, name, ("",) * n_atoms)
 
     def label(self, atom: int) -> str:

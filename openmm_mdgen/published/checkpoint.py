@@ -203,7 +203,7 @@ def _flags(content: Any, path: str | Path) -> argparse.Namespace:
 
 def _flag(flags: argparse.Namespace, name: str, default: Any) -> Any:
     """A flag, or its default where an older file lacks it."""
-    value = getattr(flags, name, default)
+    value = vars(flags).get(name)
     return default if value is None else value
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from MDAnalysis import AtomGroup
 from MDAnalysis.lib.qcprot import CalcRMSDRotationalMatrix
 
+from openmm_mdgen.convert.attributes import texts
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.evaluation.torsions import Torsion, backbone_pairs, torsion_angles, torsions_of
 from openmm_mdgen.peptide.naming import atom_to_element
@@ -91,9 +92,9 @@ def scene_of(atoms: AtomGroup) -> Scene:
         frames[k], times[k] = atoms.positions, step.time
         if not np.isfinite(frames[k]).all():
             raise MDGenError(f"frame {frame} has positions that are not numbers; remove it or make it again")
-    known = atoms.elements if hasattr(atoms, "elements") else [""] * len(atoms)
     elements = tuple(
-        atom_to_element(str(name), str(element)).capitalize() for name, element in zip(atoms.names, known, strict=True)
+        atom_to_element(str(name), element).capitalize()
+        for name, element in zip(atoms.names, texts(atoms, "elements"), strict=True)
     )
     heavy = np.array([e != "H" for e in elements])
     laid = laid_on_first(frames, heavy if heavy.sum() >= 3 else np.ones(len(atoms), bool))

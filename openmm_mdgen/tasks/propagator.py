@@ -6,6 +6,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from openmm_mdgen.tasks.optional import optional
+
 
 @runtime_checkable
 class Propagator(Protocol):
@@ -95,7 +97,7 @@ def next_blocks(propagator: Propagator, starts: np.ndarray, seeds: Sequence[int]
     numpy.ndarray
         (B, n_frames, N, 3) positions in Å, float64.
     """
-    batched = getattr(propagator, "next_blocks", None)
+    batched = optional(propagator, "next_blocks")
     if batched is not None:
         return np.asarray(batched(starts, seeds), dtype=np.float64)
     return np.stack([propagator.next_block(start, seed) for start, seed in zip(starts, seeds, strict=True)])

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeGuard
+from typing import Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
+from openmm_mdgen.tasks.optional import offers, optional
 from openmm_mdgen.tasks.propagator import Propagator
 
 SAME_KELVIN = 0.5
@@ -214,11 +215,6 @@ def network_tasks(inpaints: bool) -> tuple[str, ...]:
     return (*always, "inpaint", "design") if inpaints else always
 
 
-def offers(model: object, verb: str) -> bool:
-    """Whether it has a method; also through ``__getattr__``, which isinstance of a Protocol overlooks."""
-    return callable(getattr(model, verb, None))
-
-
 def known_object(model: Model) -> Model:
     """An object that is given as a model, as it is.
 
@@ -256,32 +252,28 @@ def is_gap_filler(model: object) -> TypeGuard[GapFiller]:
 
 def model_info(model: object) -> ModelInfo:
     """What a model says of itself in ``info``, or by attributes of these names where it comes from another package."""
-    info = _attribute(model, "info")
+    info = optional(model, "info")
     if isinstance(info, ModelInfo):
         return info
-    temperature = _attribute(model, "temperature")
+    temperature = optional(model, "temperature")
     return ModelInfo(
-        name=str(_attribute(model, "name") or type(model).__name__),
-        tasks=_attribute(model, "tasks")
+        name=str(optional(model, "name") or type(model).__name__),
+        tasks=optional(model, "tasks")
         or tuple(t for t, verbs in VERBS.items() if any(offers(model, v) for v in verbs)),
-        content_hash=str(_attribute(model, "content_hash") or ""),
-        temperatures=_attribute(model, "temperatures") or (temperature and (float(temperature), float(temperature))),
-        intervals=_attribute(model, "intervals"),
-        spacings=_attribute(model, "spacings"),
-        lengths=_attribute(model, "lengths"),
-        device=str(_attribute(model, "device") or ""),
-        precision=str(_attribute(model, "precision") or ""),
+        content_hash=str(optional(model, "content_hash") or ""),
+        temperatures=optional(model, "temperatures") or (temperature and (float(temperature), float(temperature))),
+        intervals=optional(model, "intervals"),
+        spacings=optional(model, "spacings"),
+        lengths=optional(model, "lengths"),
+        device=str(optional(model, "device") or ""),
+        precision=str(optional(model, "precision") or ""),
     )
 
 
 def default_temperature(model: object) -> float | None:
     """K, at which a model simulates where none is given: its only one, or of several the one that it names."""
-    only, named = model_info(model).temperature, _attribute(model, "temperature")
+    only, named = model_info(model).temperature, optional(model, "temperature")
     return only if only is not None else named if named is None else float(named)
-
-
-def _attribute(model: object, name: str) -> Any:
-    return getattr(model, name, None)
 
 
 def bind_simulator(

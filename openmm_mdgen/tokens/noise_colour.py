@@ -190,7 +190,9 @@ def stack_colours(bands: list[BandColour]) -> BandColour:
     """Of several chains of one length, as a batch."""
     return BandColour(
         bands[0].frequencies,
-        *(torch.stack([getattr(b, name) for b in bands]) for name in ("scale", "carry", "spread")),
+        torch.stack([band.scale for band in bands]),
+        torch.stack([band.carry for band in bands]),
+        torch.stack([band.spread for band in bands]),
     )
 
 

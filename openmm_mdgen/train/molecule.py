@@ -277,10 +277,13 @@ def _check_alike(peptides: Sequence[tuple[Path, Peptide]], replicas: Sequence[Re
                 f"{path.name} is of {peptide.sequence}, {first_path.name} of {first.sequence}: one molecule is wanted; "
                 "leave out --molecule to train on several"
             )
-    for what in ("interval", "temperature"):
-        values = sorted({round(getattr(replica, what), 4) for replica in replicas})
+    by_unit = {
+        "ps between frames": {round(replica.interval, 4) for replica in replicas},
+        "K": {round(replica.temperature, 4) for replica in replicas},
+    }
+    for unit, found in by_unit.items():
+        values = sorted(found)
         if not np.allclose(values, values[0], rtol=1e-3):
-            unit = "ps between frames" if what == "interval" else "K"
             raise MDGenError(
                 f"the trajectories have {', '.join(f'{v:g}' for v in values)} {unit}: one value is wanted; "
                 "name a folder with trajectories that are alike"

@@ -40,7 +40,7 @@ def _leave_threads_alone() -> None:
         torch.set_num_threads(1)
 
 
-if hasattr(os, "register_at_fork"):  # absent on Windows, where nothing forks
+if sys.platform != "win32":  # where nothing forks
     os.register_at_fork(after_in_child=_leave_threads_alone)
 
 

@@ -94,8 +94,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _check_count("n_frames", self.n_frames, least=1)
-        for name in ("seed", "replica", "skip"):
-            _check_count(name, getattr(self, name), least=0)
+        for name, count in (("seed", self.seed), ("replica", self.replica), ("skip", self.skip)):
+            _check_count(name, count, least=0)
         if isinstance(self.interval, bool) or not isinstance(self.interval, int | float):
             raise MDGenError(f"interval {self.interval!r} is no number; give picoseconds, such as 10.0")
         if not (math.isfinite(self.interval) and self.interval > 0):

@@ -174,7 +174,11 @@ def _structure_to_json(structure: Structure) -> dict[str, Any]:
         "elements": structure.elements,
         "bonds": structure.bonds,
         "positions": np.asarray(structure.positions, dtype=np.float64).tolist(),
-        **{name: getattr(structure, name) for name in _IDS},
+        "numbers": structure.numbers,
+        "icodes": structure.icodes,
+        "chain_ids": structure.chain_ids,
+        "segids": structure.segids,
+        "altlocs": structure.altlocs,
     }
 
 

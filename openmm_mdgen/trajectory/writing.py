@@ -18,6 +18,7 @@ from MDAnalysis.coordinates.timestep import Timestep
 from MDAnalysis.core._get_readers import get_writer_for
 from MDAnalysis.lib.util import NamedStream
 
+from openmm_mdgen.convert.attributes import has
 from openmm_mdgen.convert.mdanalysis import NO_SEGMENT, structure_to_universe
 from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError
@@ -92,9 +93,9 @@ class PDBFrameWriter(PDBWriter):  # type: ignore[misc]  # MDAnalysis has no type
     def _write_timestep(self, ts: Timestep, multiframe: bool = False) -> None:
         atoms = self.obj.atoms
         blank = {}
-        if not hasattr(atoms, "chainIDs") or not any(atoms.chainIDs):
+        if not has(atoms, "chainIDs") or not any(atoms.chainIDs):
             blank["{chainID:1s}"] = " "
-        if not hasattr(atoms, "segids") or set(atoms.segids) == {NO_SEGMENT}:
+        if not has(atoms, "segids") or set(atoms.segids) == {NO_SEGMENT}:
             blank["{segID:<4s}"] = "    "
         for field, text in blank.items():
             self.fmt: dict[str, str] = {record: line.replace(field, text) for record, line in self.fmt.items()}

@@ -55,7 +55,7 @@ class Engine:
         self.seed = seed
         self.identity = identity
         self.n_atoms = sum(group.atoms.size for group in groups)
-        per_call = min(getattr(group.gaps.filler, "gaps_per_call", 16) for group in groups)
+        per_call = min(group.gaps.per_call for group in groups)
         frame = max(1, (factor - 1) * self.n_atoms * 12)
         self.gaps_per_chunk = int(np.clip(_CHUNK_BYTES // frame, 1, per_call))
 

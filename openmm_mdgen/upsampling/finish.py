@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,7 +98,7 @@ def _keep(original: Path, kept: Path) -> None:
 def _copy_owner(original: Path, fresh: Path) -> None:
     status = original.stat()
     os.chmod(fresh, stat.S_IMODE(status.st_mode))
-    if hasattr(os, "chown") and (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+    if sys.platform != "win32" and (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
         with contextlib.suppress(PermissionError):
             os.chown(fresh, status.st_uid, status.st_gid)
 

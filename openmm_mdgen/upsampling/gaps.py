@@ -9,6 +9,7 @@ import numpy as np
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.superpose import centroid, slerp, superposition
 from openmm_mdgen.tasks.gap import GapFiller
+from openmm_mdgen.tasks.optional import offers, optional
 from openmm_mdgen.upsampling.residual import Residual
 
 
@@ -68,6 +69,11 @@ class Gaps:
         self.weights = weights
         self.residual = residual
 
+    @property
+    def per_call(self) -> int:
+        """Gaps that the filler likes to be handed at once."""
+        return int(optional(self.filler, "gaps_per_call", 16))
+
     def fill(self, key_frames: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """Frames between whole key frames in the user's orientation: (G + 1, R, n, 3) -> (G, M - 1, R * n, 3), Å."""
         n_frames, n_molecules, n, _ = key_frames.shape
@@ -93,8 +99,8 @@ class Gaps:
             return frames
         if frames.shape[1] == n_between + 2:
             first, last, frames = frames[:, 0], frames[:, -1], frames[:, 1:-1]
-        elif hasattr(self.filler, "decoded"):
-            decoded = np.asarray(self.filler.decoded(superposed), dtype=np.float64)
+        elif offers(self.filler, "decoded"):
+            decoded = np.asarray(optional(self.filler, "decoded")(superposed), dtype=np.float64)
             first, last = decoded[:-1], decoded[1:]
         else:
             return frames

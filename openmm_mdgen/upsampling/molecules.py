@@ -10,6 +10,7 @@ from MDAnalysis.lib.distances import calc_bonds
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from openmm_mdgen.convert.attributes import has, texts
 from openmm_mdgen.convert.bonds import bonds_by_distance
 from openmm_mdgen.peptide.naming import atom_to_element
 
@@ -18,10 +19,10 @@ _LONGEST = 3.0  # Å, beyond which a listed bond is not believed
 
 def elements(atoms: AtomGroup) -> np.ndarray:
     """(N,) element symbols, read off the names where the topology has none."""
-    if not hasattr(atoms, "names"):
+    if not has(atoms, "names"):
         return np.full(len(atoms), "X")
-    known = atoms.elements if hasattr(atoms, "elements") else [""] * len(atoms)
-    return np.array([atom_to_element(name, element) for name, element in zip(atoms.names, known, strict=True)])
+    known = zip(atoms.names, texts(atoms, "elements"), strict=True)
+    return np.array([atom_to_element(name, element) for name, element in known])
 
 
 def superposition_weights(symbols: np.ndarray) -> np.ndarray:
@@ -55,7 +56,7 @@ def _components(pairs: np.ndarray, n: int) -> np.ndarray:
 
 
 def _listed_bonds(atoms: AtomGroup) -> np.ndarray:
-    if not hasattr(atoms, "bonds"):
+    if not has(atoms, "bonds"):
         return np.empty((0, 2), dtype=int)
     place = np.full(len(atoms.universe.atoms), -1)
     place[atoms.indices] = np.arange(len(atoms))

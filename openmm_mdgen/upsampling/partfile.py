@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -136,7 +137,10 @@ def remove_stray_journal(target: Path) -> None:
         target.with_name(f".{target.name}.mdgen-journal").unlink(missing_ok=True)
 
 
-_BINARY = getattr(os, "O_BINARY", 0)
+if sys.platform == "win32":
+    _BINARY = os.O_BINARY
+else:
+    _BINARY = 0
 
 
 def _lock(file: BinaryIO) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from MDAnalysis import AtomGroup, Merge, Universe
 from MDAnalysis.coordinates.base import ProtoReader
 
+from openmm_mdgen.convert.attributes import has
 from openmm_mdgen.convert.locations import one_location
 from openmm_mdgen.convert.times import Time, checked_time
 from openmm_mdgen.errors import MDGenError
@@ -79,7 +80,7 @@ def upsample(
     dt = None if dt is None else checked_time(dt, "dt", "10")
     coarse = universe.universe
     name = _name(coarse)
-    if not hasattr(coarse, "trajectory") or coarse.trajectory.n_frames < 2:
+    if not has(coarse, "trajectory") or coarse.trajectory.n_frames < 2:
         raise MDGenError(f"{name} has fewer than 2 frames, at least 2 are needed to fill the gap between them")
     source = independent_copy(coarse.trajectory)
     spacing = checked_spacing(_stored_spacing(source), dt, name)
@@ -118,7 +119,7 @@ def _without_frames(universe: Universe) -> Universe:
 
 
 def _name(universe: Universe) -> str:
-    filename = getattr(getattr(universe, "trajectory", None), "filename", None)
+    filename = universe.trajectory.filename if has(universe, "trajectory") else None
     return Path(str(filename)).name if filename else "the trajectory"
 
 

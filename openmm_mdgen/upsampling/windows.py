@@ -134,7 +134,7 @@ class WindowedGapFiller:
     def __init__(self, structure: Structure, windows: Sequence[Window]) -> None:
         self.windows = list(windows)
         self.n_atoms = len(structure.names)
-        self.gaps_per_call = min(getattr(window.gaps.filler, "gaps_per_call", 16) for window in self.windows)
+        self.gaps_per_call = min(window.gaps.per_call for window in self.windows)
         totals = np.zeros(self.n_atoms)
         for window in self.windows:
             totals[window.atoms] += window.weights

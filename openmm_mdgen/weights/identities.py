@@ -33,8 +33,8 @@ _FEATURES = {"still": N_STILL, "moving": N_MOVING}
 def save_identities(path: Path, model: IdentityModel) -> None:
     """Write a .safetensors file; numbers are kept in float32."""
     tensors = {"frequencies": model.frequencies.float()}
-    for kind in _FEATURES:
-        for place, table in getattr(model, kind).items():
+    for kind, tables in (("still", model.still), ("moving", model.moving)):
+        for place, table in tables.items():
             for field in fields(IdentityTable):
                 tensors[f"{_prefix(kind, place)}{field.name}"] = getattr(table, field.name).float().contiguous()
     about = {k: getattr(model, k) for k in _ABOUT}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
+from openmm_mdgen.tasks.optional import offers
 from openmm_mdgen.tasks.propagator import Propagator
 from openmm_mdgen.tasks.protocols import (
     SAME_KELVIN,
@@ -23,7 +24,6 @@ from openmm_mdgen.tasks.protocols import (
     Simulator,
     known_object,
     model_info,
-    offers,
 )
 
 if TYPE_CHECKING:
