@@ -14,9 +14,9 @@ from openmm_mdgen.geometry.internal import INTERNAL, OMEGA, InternalCoordinates
 from openmm_mdgen.geometry.superpose import superpose
 
 SOFT, STIFF = 0.17, 0.05  # radians, by how much phi and psi, and omega, are taken to be wrong
-_STEPS = 12
+_STEPS = 10
 _LONGEST = 0.3  # radians, of a step in one torsion
-_SETTLED = 1e-4  # radians
+_SETTLED = 1e-3  # radians
 
 
 def pull_chain(internal: Tensor, chain: InternalCoordinates, places: Tensor, spread: Tensor) -> Tensor:

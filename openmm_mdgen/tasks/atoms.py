@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openmm_mdgen.geometry.internal import CHI1, InternalCoordinates
+from openmm_mdgen.geometry.internal import InternalCoordinates
 from openmm_mdgen.geometry.pull import pull_chain
 from openmm_mdgen.peptide.peptide import Peptide
-from openmm_mdgen.tasks.clashes import ClashRepair, free_torsions
+from openmm_mdgen.tasks.clashes import ClashRepair, Settle
 from openmm_mdgen.tasks.model import PeptideModel
 from openmm_mdgen.tokens.places import N_PLACE, Places
 from openmm_mdgen.tokens.tokens import (
@@ -76,12 +76,9 @@ class PeptideAtoms:
         self.geometry = self.internal.geometry(torch.as_tensor(np.array(reference), dtype=torch.float64))
         self.sequence = sequence_to_indices(peptide.residue_types)
         self.exists = internal_to_channels(self.internal.exists)
-        turns = None
         if places is not None:
             self.exists = torch.cat((self.exists, torch.ones(len(self.sequence), N_PLACE, dtype=torch.bool)), -1)
-            turns = free_torsions(self.internal)
-            turns[:, :CHI1] = False  # the backbone stays where it was pulled
-        self.mend = ClashRepair(self.internal, self.decode_internal, turns, thorough=thorough)
+        self.mend = ClashRepair(self.internal, self.decode_internal, thorough=thorough)
 
     @property
     def heavy(self) -> Tensor:
@@ -118,12 +115,23 @@ class PeptideAtoms:
         internal = tokens_to_internal(tokens[..., :N_CHANNELS].double(), self.normalization)
         if temperature is not None:
             internal = spread_as_at(internal, temperature)
-        if self.places is not None:
-            where = self.places.to_atoms(tokens[..., N_CHANNELS:].double()).flatten(0, 1)
-            pulled = pull_chain(internal.flatten(0, 1), self.internal, where, self.places.uncertainty)
-            internal = pulled.unflatten(0, tokens.shape[:2])
+        settle = None if self.places is None else self._settle(self.places, tokens)
+        if settle is not None:
+            internal = settle(internal.flatten(0, 1)[None], torch.arange(internal[..., 0, 0].numel()))[0]
+            internal = internal.unflatten(0, tokens.shape[:2])
         frames = self.decode_internal(internal.flatten(0, 1)).unflatten(0, tokens.shape[:2])
-        return self.mend.blocks(internal, frames, seeds)[1]
+        return self.mend.blocks(internal, frames, seeds, settle)[1]
+
+    def _settle(self, places: Places, tokens: Tensor) -> Settle:
+        """What pulls chains to the places of tokens (B, T, L, C)."""
+        where = places.to_atoms(tokens[..., N_CHANNELS:].double()).flatten(0, 1)
+
+        def settle(candidates: Tensor, frame: Tensor) -> Tensor:
+            wanted = where[frame].expand(len(candidates), -1, -1, -1).flatten(0, 1)
+            pulled = pull_chain(candidates.flatten(0, 1), self.internal, wanted, places.uncertainty)
+            return pulled.unflatten(0, candidates.shape[:2])
+
+        return settle
 
     def conditioning(
         self, given: Tensor, values: Tensor, interval: float, span: Tensor | None = None, *, identities: bool = True

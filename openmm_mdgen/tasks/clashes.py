@@ -8,6 +8,7 @@ where hydrogens are counted. Changing their torsions by a few degrees is enough 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,6 +20,10 @@ BENDS = (0.05, 0.1, 0.1, 0.15, 0.15, 0.2, 0.2, 0.3, 0.3)  # radians, standard de
 BORROWED = (-1, 1, -2, 2)  # frames away, whose side chains and then whose torsions are tried after that
 FEW = (0.2, 0.3, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # radians, where few torsions turn: lever arms of long chains are long
 ROUNDS = 4  # of those, each from the best of the round before
+
+
+Settle: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""Candidates (K, B, L, 16), and of which frame (B,) they are, to candidates."""
 
 
 class ClashRepair:
@@ -80,25 +85,39 @@ class ClashRepair:
         mended, built = self.blocks(internal.unsqueeze(0), frames.unsqueeze(0), [seed])
         return mended[0], built[0]
 
-    def blocks(self, internal: Tensor, frames: Tensor, seeds: list[int]) -> tuple[Tensor, Tensor]:
-        """Mend blocks (B, T, L, 16) and (B, T, N, 3), all candidates built together; each as if it were alone."""
+    def blocks(
+        self, internal: Tensor, frames: Tensor, seeds: list[int], settle: Settle | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Mend blocks (B, T, L, 16) and (B, T, N, 3), all candidates built together; each as if it were alone.
+
+        With ``settle``, side chains alone are turned first; further candidates are led back by it to what their frames
+        must keep.
+        """
         n_frames = internal.shape[1]
         internal, frames = internal.flatten(0, 1), frames.flatten(0, 1)
         whole = self.room(frames) >= 1
         bad = (~whole).nonzero().squeeze(-1)
         if len(bad):
             internal, frames = internal.clone(), frames.clone()
-            self._mend(internal, frames, bad, whole.nonzero().squeeze(-1), n_frames, seeds)
+            self._mend(internal, frames, bad, whole.nonzero().squeeze(-1), n_frames, seeds, settle)
         return internal.unflatten(0, (-1, n_frames)), frames.unflatten(0, (-1, n_frames))
 
     def _mend(
-        self, internal: Tensor, frames: Tensor, bad: Tensor, good: Tensor, n_frames: int, seeds: list[int]
+        self,
+        internal: Tensor,
+        frames: Tensor,
+        bad: Tensor,
+        good: Tensor,
+        n_frames: int,
+        seeds: list[int],
+        settle: Settle | None,
     ) -> None:
         """Write into frames of blocks laid end to end what overlaps less."""
         block, best = bad // n_frames, torch.zeros(len(bad))
         generators = {int(b): torch.Generator().manual_seed(seeds[int(b)]) for b in block.unique()}
         spans = {b: internal[b * n_frames : (b + 1) * n_frames] for b in generators}
-        parts = [self._candidates(x, bad[block == b] - b * n_frames, generators[b]) for b, x in spans.items()]
+        turns = self._turns if settle is None else self._turns & side_chain_torsions(self._turns)
+        parts = [self._candidates(x, bad[block == b] - b * n_frames, generators[b], turns) for b, x in spans.items()]
         trials = torch.cat(parts, 1)  # (K, bad, L, 16)
         searched = ROUNDS + 1 if self._thorough else 0
         for number in range(2 + searched):  # later ones for frames that still overlap
@@ -112,6 +131,8 @@ class ClashRepair:
                 some = torch.cat([self._few(internal[bad[rows]], generators[b]) for b, rows in groups if len(rows)], 1)
             else:
                 some = self._nearest(internal, bad[left], good, n_frames)
+            if settle is not None and 2 <= number < 1 + searched:
+                some = settle(some, bad[left])
             values, built, room = self._best(some)
             better = room > best[left]
             taken = left[better]
@@ -143,12 +164,12 @@ class ClashRepair:
         place = torch.arange(len(chosen))
         return candidates[chosen, place], built[chosen, place], room[chosen, place]
 
-    def _candidates(self, internal: Tensor, bad: Tensor, generator: torch.Generator) -> Tensor:
+    def _candidates(self, internal: Tensor, bad: Tensor, generator: torch.Generator, turns: Tensor) -> Tensor:
         now, out = internal[bad], []
         for width in BENDS:
-            out.append(now + width * torch.randn(now.shape, generator=generator, dtype=now.dtype) * self._turns)
+            out.append(now + width * torch.randn(now.shape, generator=generator, dtype=now.dtype) * turns)
         for first in (CHI1, PHI):
-            lendable = self._turns.clone()
+            lendable = turns.clone()
             lendable[:, :first] = False
             for away in BORROWED:
                 lent = internal[(bad + away).clamp(0, len(internal) - 1)]
@@ -162,6 +183,13 @@ def free_torsions(internal: InternalCoordinates) -> Tensor:
     free[:, len(TORSIONS) :] = False
     free[:, OMEGA] = False
     return free
+
+
+def side_chain_torsions(turns: Tensor) -> Tensor:
+    """The columns (L, 16) of side chains."""
+    out = torch.zeros_like(turns)
+    out[:, CHI1 : len(TORSIONS)] = True
+    return out
 
 
 def radii(internal: InternalCoordinates) -> Tensor:
