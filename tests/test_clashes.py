@@ -92,7 +92,7 @@ def test_the_first_candidate_without_overlap_is_taken(chain):
     values = overlapping(chain)
     repair = ClashRepair(coordinates, decode)
     bad = (repair.room(decode(values)) < 1).nonzero().squeeze(-1)
-    candidates = repair._candidates(values, bad, torch.Generator().manual_seed(1))
+    candidates = repair._candidates(values, bad, torch.Generator().manual_seed(1), repair._turns)
     room = torch.stack([repair.room(decode(some)) for some in candidates])
     mended, _ = repair(values, decode(values), seed=1)
     first = [next((k for k, r in enumerate(column) if r >= 1), int(column.argmax())) for column in room.T]

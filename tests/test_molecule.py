@@ -42,6 +42,12 @@ def test_of_five_replicas_a_whole_one_is_held_out(tmp_path):
     assert plan.validation[0][1] == slice(0, 100)
 
 
+def test_of_five_long_replicas_the_last_part_is_held_out(tmp_path):
+    plan = plan_molecule([write(tmp_path / "md", n_replicas=5, n_frames=330)], temperature=300)
+    assert not plan.by_replica and [part for _, part in plan.train] == [slice(0, 264)] * 5
+    assert plan.n_frames == 64
+
+
 def test_fine_trajectories_are_thinned(tmp_path):
     plan = plan_molecule([write(tmp_path / "md", n_frames=600, dt=2.0)], temperature=300)
     assert plan.stride == 5 and plan.interval == pytest.approx(10)

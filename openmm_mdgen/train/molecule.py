@@ -160,7 +160,9 @@ def plan_molecule(
 def split(
     replicas: Sequence[Replica], stride: int
 ) -> tuple[list[tuple[Replica, slice]], list[tuple[Replica, slice]], bool]:
-    """A fifth is held out, 40 frames at least: whole replicas of five or more, else the last part of each.
+    """A fifth is held out, 40 frames at least: the last part of each replica, so that what one alone does is learned too.
+
+    Where that part is shorter than a window and there are five replicas or more, whole ones are held out.
 
     Raises
     ------
@@ -168,7 +170,9 @@ def split(
         Where too few frames are left.
     """
     whole = [(replica, slice(0, replica.n_frames)) for replica in replicas]
-    if len(replicas) >= 5:
+    shortest = min(replica.n_frames for replica in replicas)
+    by_replica = len(replicas) >= 5 and _SHARE * shortest < _WINDOW * stride
+    if by_replica:
         n = max(1, round(_SHARE * len(replicas)))
         parts = whole[:-n], whole[-n:]
     else:
@@ -184,7 +188,7 @@ def split(
             f"the longest trajectory has {most} frames to train on, {_LEAST} are needed for a window; write frames "
             "more often, or simulate for longer"
         )
-    return *parts, len(replicas) >= 5
+    return *parts, by_replica
 
 
 def stage(plan: MoleculePlan, out: Path) -> tuple[Path, Path]:
