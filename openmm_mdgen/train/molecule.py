@@ -160,7 +160,7 @@ def plan_molecule(
 def split(
     replicas: Sequence[Replica], stride: int
 ) -> tuple[list[tuple[Replica, slice]], list[tuple[Replica, slice]], bool]:
-    """A fifth is held out, 40 frames at least: the last part of each replica, so that what one alone does is learned too.
+    """A fifth is held out, 40 frames at least: the last part of each replica, so that events of one alone are learned.
 
     Where that part is shorter than a window and there are five replicas or more, whole ones are held out.
 
