@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from numbers import Real
-from typing import Any
 
 import numpy as np
 from MDAnalysis import AtomGroup, Universe
@@ -183,6 +182,6 @@ def _in_order(first: Structure, other: Structure, time: float) -> np.ndarray:
     return positions
 
 
-def _atoms(source: Source, structure: Structure) -> Any:
+def _atoms(source: Source, structure: Structure) -> Universe | AtomGroup | Structure:
     """What a Universe is made over: the user's own atoms where they have a Universe."""
     return source if isinstance(source, Universe | AtomGroup) else structure

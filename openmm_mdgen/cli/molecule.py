@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
 from openmm_mdgen.train.molecule import LONGEST, MoleculePlan, plan_molecule, stage
+
+if TYPE_CHECKING:
+    from openmm_mdgen.evaluation.fold import FoldScores
 
 _PATIENCE = 6  # validations without a lower loss
 _MOST_TOKENS = 4096
@@ -161,7 +164,7 @@ def judge(plan: MoleculePlan, weights: Path, folders: tuple[Path, Path], out: Pa
     click.echo(verdict(*scores))
 
 
-def verdict(made: Any, held: Any) -> str:
+def verdict(made: FoldScores, held: FoldScores) -> str:
     """One line: does the surrogate move and fold as the MD that it has not seen?"""
     wide = made.pairwise_rmsd / max(held.pairwise_rmsd, 1e-6)
     words = f"RMSF r = {made.rmsf_r:.2f}, spread {wide:.2f} of MD's"
@@ -189,7 +192,7 @@ def _generate(plan: MoleculePlan, weights: Path, topology: Path, like: Path, tar
     return target
 
 
-def _alphas(topology: Path, paths: list[Path]) -> Any:
+def _alphas(topology: Path, paths: list[Path]) -> np.ndarray:
     """C-alphas (R, F, n, 3) in Å, cut to the shortest; R, F of what is there."""
     from MDAnalysis import Universe
 

@@ -28,7 +28,7 @@ def train_mdgen(context: click.Context) -> Path:
     }.get(options["task"])
     if tokens is None:
         raise MDGenError(f"--network mdgen learns to simulate or interpolate, not {options['task']!r}; choose --task")
-    start: dict[str, Any] = {}
+    start: dict[str, object] = {}
     if options["init"]:
         settings = load_published(options["init"]).settings
         start = {"frames": settings.n_frames, "interval": settings.interval, "temperature": settings.temperature}

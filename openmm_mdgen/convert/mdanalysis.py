@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -63,5 +64,5 @@ def structure_to_universe(structure: Structure) -> Universe:
     return Universe(structure_to_mdanalysis(structure), positions, order="fac")
 
 
-def _text(values: Any) -> np.ndarray:
+def _text(values: Iterable[object]) -> np.ndarray:
     return np.array(list(values), dtype=object)

@@ -6,12 +6,13 @@ import warnings
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from MDAnalysis import AtomGroup, Universe
 from openmm import unit
 from openmm.app import Topology
+from openmm.app.topology import Residue
 from scipy.spatial import cKDTree
 
 from openmm_mdgen.convert.attributes import has, texts
@@ -22,7 +23,8 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.naming import atom_to_element
 from openmm_mdgen.peptide.structure import Structure, residue_runs
 
-Source: TypeAlias = "str | PathLike[str] | Universe | AtomGroup | tuple[Topology, Any] | Structure"
+Positions: TypeAlias = "np.ndarray | unit.Quantity"
+Source: TypeAlias = "str | PathLike[str] | Universe | AtomGroup | tuple[Topology, Positions] | Structure"
 
 _TEXT = (".pdb", ".ent", ".pqr", ".pdbqt", ".gro", ".crd", ".mol2", ".cif", ".mmcif", ".pdbx")
 _DECIMALS = 5  # that their positions have at most: MDAnalysis reads them in single precision
@@ -36,7 +38,7 @@ class BuiltPeptide(NamedTuple):
     positions: np.ndarray
 
 
-def topology_to_structure(topology: Topology, positions: Any) -> Structure:
+def topology_to_structure(topology: Topology, positions: Positions) -> Structure:
     """Structure of an OpenMM topology.
 
     Parameters
@@ -47,7 +49,7 @@ def topology_to_structure(topology: Topology, positions: Any) -> Structure:
         (N, 3) Quantity, or array in nm. An array in Å is told by the distances between its atoms and taken as such.
     """
     atoms = list(topology.atoms())
-    if unit.is_quantity(positions):
+    if isinstance(positions, unit.Quantity):
         angstrom = np.array(positions.value_in_unit(unit.angstrom), dtype=np.float64).reshape(-1, 3)
     else:
         plain = np.array(positions, dtype=np.float64).reshape(-1, 3)
@@ -66,7 +68,7 @@ def topology_to_structure(topology: Topology, positions: Any) -> Structure:
     )
 
 
-def _number(residue: Any) -> int:
+def _number(residue: Residue) -> int:
     """The residue's own number; its place from 1 where it has none."""
     try:
         return int(residue.id)

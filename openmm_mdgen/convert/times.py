@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from openmm import unit
@@ -37,7 +37,7 @@ def text_to_picoseconds(text: str) -> float | None:
     return None if scale is None else float(match[1]) * scale
 
 
-def to_picoseconds(time: Any, name: str = "time", example: str = "10*picoseconds") -> float:
+def to_picoseconds(time: Time, name: str = "time", example: str = "10*picoseconds") -> float:
     """Picoseconds of a number (ps), a text with its unit, or a quantity of time.
 
     Parameters
@@ -60,7 +60,7 @@ def to_picoseconds(time: Any, name: str = "time", example: str = "10*picoseconds
     (1000.0, 0.004)
     """
     found: float | None = None
-    if unit.is_quantity(time):
+    if isinstance(time, unit.Quantity):
         if time.unit.is_compatible(unit.picosecond) and np.ndim(time._value) == 0:
             found = float(time.value_in_unit(unit.picosecond))
     elif isinstance(time, str):
@@ -75,7 +75,7 @@ def to_picoseconds(time: Any, name: str = "time", example: str = "10*picoseconds
     return found
 
 
-def checked_time(time: Any, name: str, example: str) -> float:
+def checked_time(time: Time, name: str, example: str) -> float:
     """Picoseconds above zero; see `to_picoseconds`.
 
     Raises
@@ -89,7 +89,7 @@ def checked_time(time: Any, name: str, example: str) -> float:
     return found
 
 
-def whole_intervals(time: Any, interval: float, name: str = "time", stacklevel: int = 2) -> int:
+def whole_intervals(time: Time, interval: float, name: str = "time", stacklevel: int = 2) -> int:
     """How many intervals cover a time: at least one, rounded up with a warning.
 
     Parameters
@@ -136,7 +136,7 @@ def time_to_text(time: float) -> str:
     return f"{time / PICOSECONDS[name]:.6g} {name}"
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> bool:
     """Whether a value is one plain number, Python's or numpy's."""
     if isinstance(value, bool | np.bool_):
         return False

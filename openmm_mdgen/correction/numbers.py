@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -132,7 +131,7 @@ class Numbers:
             raise MDGenError(f"{values.shape} values were given for {len(self.run_weights)} frames of the runs")
         return float(self.run_weights @ values), float(1.96 * (self.replicates @ values).std(ddof=1))
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, object]:
         """Numbers and words as plain Python, for JSON."""
         return {
             "sequence": self.sequence,

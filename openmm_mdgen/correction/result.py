@@ -95,7 +95,7 @@ class Correction(Numbers):
 
     def _table(self) -> str:
         columns = (self.sources, self.times, self.states, self.weights)
-        rows: list[tuple[Any, ...]] = [("frame", "trajectory", "time_ps", "state", "weight")]
+        rows: list[tuple[object, ...]] = [("frame", "trajectory", "time_ps", "state", "weight")]
         rows += zip(range(len(self.weights)), *(column.tolist() for column in columns), strict=True)
         return _csv(rows)
 
@@ -109,7 +109,7 @@ class Correction(Numbers):
         names = "state before after low high markov markov_low markov_high kJ_mol_before kJ_mol_after"
         energies = (self.free_energies(self.before), self.free_energies(self.after.value))
         columns = (self.before, *astuple(self.after), *astuple(self.markov), *energies)
-        rows: list[tuple[Any, ...]] = [tuple(names.split())]
+        rows: list[tuple[object, ...]] = [tuple(names.split())]
         rows += zip(range(self.n_states), *(column.tolist() for column in columns), strict=True)
         return _csv(rows)
 

@@ -164,7 +164,7 @@ def _chain_facts(result: Results) -> list[tuple[str, str, str]]:
     ]
 
 
-def _pictures(result: Results) -> dict[str, dict[str, Any]]:
+def _pictures(result: Results) -> dict[str, dict[str, object]]:
     """Figures by name, as data addresses; those that do not apply are left out."""
     from openmm_mdgen.evaluation import figures
 

@@ -65,7 +65,7 @@ class Minimizer:
         self._context: mm.Context | None = None
         self._pull: mm.CustomExternalForce | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return vars(self) | {"_context": None, "_pull": None}
 
     def minimized(self, positions: np.ndarray) -> np.ndarray:

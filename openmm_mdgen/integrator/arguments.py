@@ -7,13 +7,14 @@ others; replacing the class and putting the topology first must do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from openmm import app, unit
 
-from openmm_mdgen.convert.times import is_number, text_to_picoseconds, to_picoseconds
+from openmm_mdgen.convert.times import Time, is_number, text_to_picoseconds, to_picoseconds
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.tasks.protocols import ModelLike
 
 _RATE = unit.picosecond**-1
 _EXAMPLES = {
@@ -37,6 +38,10 @@ _REST = ("model", "seed", "device", "strict")
 _LONGEST_STEP = 0.1  # ps: what a stock integrator's step may be, where a number before it is its friction
 
 
+Temperature: TypeAlias = "float | unit.Quantity"
+Rate: TypeAlias = "float | unit.Quantity"
+
+
 @dataclass(frozen=True)
 class Arguments:
     """What the constructor was given; None where it was not.
@@ -44,17 +49,20 @@ class Arguments:
     Attributes
     ----------
     temperature, friction, stepSize, frameInterval : Quantity, number or str
-    model, seed, device, strict : Any
+    model : ModelLike
+    seed : int
+    device : str
+    strict : bool
     """
 
-    temperature: Any = None
-    friction: Any = None
-    stepSize: Any = None  # noqa: N815
-    frameInterval: Any = None  # noqa: N815
-    model: Any = None
-    seed: Any = None
-    device: Any = None
-    strict: Any = None
+    temperature: Temperature | None = None
+    friction: Rate | None = None
+    stepSize: Time | None = None  # noqa: N815
+    frameInterval: Time | None = None  # noqa: N815
+    model: ModelLike | None = None
+    seed: int | None = None
+    device: str | None = None
+    strict: bool | None = None
 
 
 def sorted_arguments(given: Sequence[Any], named: Arguments) -> Arguments:
@@ -95,10 +103,10 @@ def sorted_arguments(given: Sequence[Any], named: Arguments) -> Arguments:
                 f"{name} was given twice, as {_shown(value)} by place and {_shown(by_name[name])} by name; "
                 "leave one out"
             )
-    return replace(named, **{name: value for name, value in by_place.items() if value is not None})
+    return Arguments(**by_name | {name: value for name, value in by_place.items() if value is not None})
 
 
-def checked_topology(topology: Any, given: Sequence[Any], named: Arguments) -> app.Topology:
+def checked_topology(topology: object, given: Sequence[object], named: Arguments) -> app.Topology:
     """The topology, or an error that shows the call with it."""
     if isinstance(topology, app.Topology):
         return topology
@@ -113,11 +121,11 @@ def checked_topology(topology: Any, given: Sequence[Any], named: Arguments) -> a
     raise MDGenError(f"topology is a {type(topology).__name__}, not an openmm.app.Topology; {remedy}")
 
 
-def to_kelvin(temperature: Any) -> float:
+def to_kelvin(temperature: Temperature) -> float:
     """Kelvin of a number or a quantity of temperature, or an error that names the argument."""
     if is_number(temperature):
         return float(temperature)
-    if _kind(temperature) == "temperature":
+    if isinstance(temperature, unit.Quantity) and _kind(temperature) == "temperature":
         return float(temperature.value_in_unit(unit.kelvin))
     raise MDGenError(
         f"temperature {_shown(temperature)} is no temperature; give temperature={_EXAMPLES['temperature']} or a number "
@@ -125,11 +133,11 @@ def to_kelvin(temperature: Any) -> float:
     )
 
 
-def to_rate(friction: Any) -> float:
+def to_rate(friction: Rate) -> float:
     """1/ps of a number or a quantity of 1/time, or an error that names the argument."""
     if is_number(friction):
         return float(friction)
-    if _kind(friction) == "rate":
+    if isinstance(friction, unit.Quantity) and _kind(friction) == "rate":
         return float(friction.value_in_unit(_RATE))
     raise MDGenError(
         f"friction {_shown(friction)} is no rate; give friction={_EXAMPLES['friction']}, which has no effect, or leave "
@@ -137,18 +145,18 @@ def to_rate(friction: Any) -> float:
     )
 
 
-def to_time(name: str, value: Any) -> float:
+def to_time(name: str, value: Time) -> float:
     """Picoseconds of ``stepSize`` or ``frameInterval``."""
     return to_picoseconds(value, name, _EXAMPLES[name])
 
 
-def _is_setting(value: Any) -> bool:
+def _is_setting(value: object) -> bool:
     """Whether a value is a temperature, friction or time, or None in the place of one."""
     return _kind(value) is not None
 
 
-def _kind(value: Any) -> str | None:
-    if unit.is_quantity(value):
+def _kind(value: object) -> str | None:
+    if isinstance(value, unit.Quantity):
         known = {"temperature": unit.kelvin, "rate": _RATE, "time": unit.picosecond}
         return next((kind for kind, units in known.items() if value.unit.is_compatible(units)), "other")
     if value is None or is_number(value):
@@ -184,9 +192,9 @@ def _named_call() -> str:
     return ", ".join(f"{name}={_EXAMPLES[name]}" for name in ("temperature", "stepSize", "frameInterval"))
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     """A value as a script writes it."""
-    if not unit.is_quantity(value):
+    if not isinstance(value, unit.Quantity):
         return repr(value)
     number, name = value.value_in_unit(value.unit), value.unit.get_name()
     if name.startswith("/"):

@@ -4,7 +4,6 @@ import math
 import secrets
 import warnings
 from collections.abc import Collection, Iterator
-from typing import Any
 
 import numpy as np
 import openmm as mm
@@ -138,7 +137,7 @@ def checked_seed(seed: int | None) -> int:
     return int(seed)
 
 
-def steps_per_frame(interval: float, step_size: float, stated: Any = None) -> int:
+def steps_per_frame(interval: float, step_size: float, stated: object = None) -> int:
     """How many steps of `step_size` ps make one frame interval (ps); `stated` is how the step size was written."""
     for name, value in (("frameInterval", interval), ("stepSize", step_size)):
         if not value > 0 or not np.isfinite(value):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
 
 import openmm as mm
 
@@ -23,7 +22,7 @@ class ContextListener(ABC):
         """The Context was made anew from its System."""
 
     @abstractmethod
-    def load(self, load: Callable[[], Any]) -> Any:
+    def load(self, load: Callable[[], object]) -> object:
         """Call `load`, which loads a checkpoint or State, and put right what it did to the integrator's variables."""
 
 
@@ -42,7 +41,7 @@ def listen_to_contexts() -> None:
 
 def _reinitialize(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
-    def reinitialize(context: mm.Context, *args: Any, **kwargs: Any) -> None:
+    def reinitialize(context: mm.Context, *args: object, **kwargs: object) -> None:
         original(context, *args, **kwargs)
         listener = context.getIntegrator()
         if isinstance(listener, ContextListener):
@@ -53,11 +52,11 @@ def _reinitialize(original: Callable[..., None]) -> Callable[..., None]:
 
 def _loading(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
-    def load(context: mm.Context, *args: Any, **kwargs: Any) -> None:
+    def load(context: mm.Context, *args: object, **kwargs: object) -> None:
         listener = context.getIntegrator()
         if isinstance(listener, ContextListener):
-            out: None = listener.load(lambda: original(context, *args, **kwargs))
-            return out
-        return original(context, *args, **kwargs)
+            listener.load(lambda: original(context, *args, **kwargs))
+        else:
+            original(context, *args, **kwargs)
 
     return load

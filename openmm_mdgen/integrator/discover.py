@@ -7,7 +7,7 @@ milliseconds, once.
 import gc
 import warnings
 import weakref
-from typing import Any
+from typing import Any, Protocol
 
 import openmm as mm
 from openmm import app
@@ -42,12 +42,20 @@ def _referrers(integrator: mm.Integrator) -> list[mm.Context | app.Simulation]:
     return [found for found in holders if _held_by(found) is integrator]
 
 
-def _held_by(candidate: Any) -> mm.Integrator | None:
+def _held_by(candidate: object) -> mm.Integrator | None:
     """The Python object that a Context or Simulation was made with; None for anything else."""
     for kind, name in ((mm.Context, "_integrator"), (app.Simulation, "integrator")):
         if issubclass(type(candidate), kind):
             return getattr(candidate, name, None)  # absent while it is being made
     return None
+
+
+class Reporter(Protocol):
+    """What OpenMM asks of a reporter."""
+
+    def describeNextReport(self, simulation: app.Simulation) -> tuple[int, bool, bool, bool, bool] | dict[str, Any]:
+        """Steps until its next report, and what it needs of the state."""
+        ...
 
 
 class ReporterWatch:
@@ -73,7 +81,7 @@ class ReporterWatch:
             if id(reporter) not in self._told:
                 self._look_at(reporter, simulation, steps_per_frame)
 
-    def _look_at(self, reporter: Any, simulation: app.Simulation, steps_per_frame: int) -> None:
+    def _look_at(self, reporter: Reporter, simulation: app.Simulation, steps_per_frame: int) -> None:
         steps, wants_state = _next_report(reporter, simulation)
         at = simulation.currentStep + steps
         if not wants_state or steps <= 0 or at % steps_per_frame == 0:
@@ -89,7 +97,7 @@ class ReporterWatch:
         )
 
 
-def _next_report(reporter: Any, simulation: app.Simulation) -> tuple[int, bool]:
+def _next_report(reporter: Reporter, simulation: app.Simulation) -> tuple[int, bool]:
     """Steps until a reporter's next report, and whether it looks at the state at all (checkpoints do not)."""
     report = reporter.describeNextReport(simulation)
     if isinstance(report, tuple):

@@ -4,17 +4,29 @@ A Simulation calls `step` once for every ten steps, which is 250 times for a fra
 written without the unit.Quantity that OpenMM's Python methods make of it.
 """
 
+from __future__ import annotations
+
 import weakref
 from dataclasses import replace
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import openmm as mm
 from openmm import _openmm, app, unit
 
+from openmm_mdgen.convert.times import Time
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.integrator import checks, discover
-from openmm_mdgen.integrator.arguments import Arguments, checked_topology, sorted_arguments, to_kelvin, to_rate, to_time
+from openmm_mdgen.integrator.arguments import (
+    Arguments,
+    Rate,
+    Temperature,
+    checked_topology,
+    sorted_arguments,
+    to_kelvin,
+    to_rate,
+    to_time,
+)
 from openmm_mdgen.integrator.blocks import BlockSource
 from openmm_mdgen.integrator.contexts import listen_to_contexts
 from openmm_mdgen.integrator.forces import check_forces
@@ -97,9 +109,9 @@ class GenerativeIntegrator(RestoringIntegrator):
     def __init__(
         self,
         topology: app.Topology,
-        temperature: Any = ...,
-        stepSize: Any = ...,
-        frameInterval: Any = ...,
+        temperature: Temperature = ...,
+        stepSize: Time = ...,
+        frameInterval: Time = ...,
         model: ModelLike = ...,
         seed: int | None = ...,
         device: str | None = ...,
@@ -109,10 +121,10 @@ class GenerativeIntegrator(RestoringIntegrator):
     def __init__(
         self,
         topology: app.Topology,
-        temperature: Any,
-        frictionCoeff: Any,
-        stepSize: Any,
-        frameInterval: Any = ...,
+        temperature: Temperature,
+        frictionCoeff: Rate,
+        stepSize: Time,
+        frameInterval: Time = ...,
         model: ModelLike = ...,
         seed: int | None = ...,
         device: str | None = ...,
@@ -120,12 +132,12 @@ class GenerativeIntegrator(RestoringIntegrator):
     ) -> None: ...
     def __init__(
         self,
-        topology: Any = None,
-        *settings: Any,
-        temperature: Any = None,
-        frictionCoeff: Any = None,
-        stepSize: Any = None,
-        frameInterval: Any = None,
+        topology: app.Topology | None = None,
+        *settings: object,
+        temperature: Temperature | None = None,
+        frictionCoeff: Rate | None = None,
+        stepSize: Time | None = None,
+        frameInterval: Time | None = None,
         model: ModelLike | None = None,
         seed: int | None = None,
         device: str | None = None,
@@ -329,7 +341,7 @@ class GenerativeIntegrator(RestoringIntegrator):
 
     # ---- what scripts ask of a Langevin integrator
 
-    def setStepSize(self, size: Any) -> None:
+    def setStepSize(self, size: Time) -> None:
         """Change what a step counts for; frames keep their interval."""
         step_size = to_time("stepSize", size)
         self._steps_per_frame = checks.steps_per_frame(self._interval, step_size, size)
@@ -344,7 +356,7 @@ class GenerativeIntegrator(RestoringIntegrator):
         """The temperature of the ensemble, at which velocities are drawn too."""
         return self.getGlobalVariable(self._temperature) * unit.kelvin
 
-    def setTemperature(self, temp: Any) -> None:
+    def setTemperature(self, temp: Temperature) -> None:
         """Go on at another temperature from the next frame on; warns outside the model's range.
 
         A model that learned a range starts another block there, conditioned on the present frame.
@@ -355,7 +367,7 @@ class GenerativeIntegrator(RestoringIntegrator):
         """The friction last set; it has no effect, since the model's own dynamics are generated."""
         return self._friction / unit.picosecond
 
-    def setFriction(self, coeff: Any) -> None:
+    def setFriction(self, coeff: Rate) -> None:
         """Accept a friction so that scripts run; it has no effect."""
         self._friction = to_rate(coeff)
 
@@ -368,7 +380,7 @@ class GenerativeIntegrator(RestoringIntegrator):
         state = self._variables.read(self)
         self._variables.write(self, replace(state, seed=checks.checked_seed(seed or None), index=EXHAUSTED))
 
-    def _checked_temperature(self, temperature: Any) -> float:
+    def _checked_temperature(self, temperature: Temperature) -> float:
         if temperature is None:
             if self._model.temperature is None:
                 raise MDGenError("the model names no temperature; give one, as temperature=350*kelvin")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.propagator import Propagator
@@ -63,7 +62,7 @@ class NamedSimulator:
         low, high = self._range
         return round(min(max(temperature, low), high) * 1e6)
 
-    def __reduce__(self) -> tuple[Callable[..., NamedSimulator], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., NamedSimulator], tuple[object, ...]]:
         if not isinstance(self._given, str | Path):
             return _from_object, (_pickled(self._given),)
         is_file = Path(self._given).suffix in _WEIGHTS and "://" not in str(self._given)

@@ -53,7 +53,7 @@ class RestoringIntegrator(mm.CustomIntegrator, ContextListener):  # type: ignore
     def _forget_context(self) -> None:
         """Belong to no Context yet."""
 
-    def load(self, load: Callable[[], Any]) -> Any:
+    def load(self, load: Callable[[], object]) -> object:
         """Call `load` for a checkpoint or State, and keep seed and temperature where it is another integrator's."""
         before = [self.getGlobalVariable(index) for index in range(self.getNumGlobalVariables())]
         try:
@@ -104,7 +104,7 @@ class RestoringIntegrator(mm.CustomIntegrator, ContextListener):  # type: ignore
         duplicate._take_settings(self._settings())
         return duplicate
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {"settings": self._settings(), "variables": mm.XmlSerializer.serialize(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -112,11 +112,11 @@ class RestoringIntegrator(mm.CustomIntegrator, ContextListener):  # type: ignore
         self.this = mm.XmlSerializer.deserialize(state["variables"]).this
         self._take_settings(state["settings"])
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, object]:
         """What is noted in Python, without what belongs to a Context."""
         return {name: value for name, value in self.__dict__.items() if name not in _OF_A_CONTEXT}
 
-    def _take_settings(self, settings: dict[str, Any]) -> None:
+    def _take_settings(self, settings: dict[str, object]) -> None:
         self.__dict__.update(settings)
         self._variables = self._variables.for_another()
         self._source = BlockSource(self._model.model, self._topology, self._interval)

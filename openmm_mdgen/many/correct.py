@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from openmm_mdgen.many.each import Job, run_each
 from openmm_mdgen.many.engine import Report
 from openmm_mdgen.many.patterns import Patterns, files_content, found_files, listed, matching_names, named_path
 from openmm_mdgen.many.results import ManyResult
-from openmm_mdgen.many.workers import LOCAL, Cluster
+from openmm_mdgen.many.workers import LOCAL, Cluster, Scheduler
 
 
 def correct_many(
@@ -35,7 +34,7 @@ def correct_many(
     n_bootstrap: int = 100,
     platform: str | None = None,
     seed: int = 0,
-    scheduler: Any = LOCAL,
+    scheduler: Scheduler = LOCAL,
     workers: int | None = None,
     wait: float = 60.0,
     overwrite: bool = False,
@@ -121,7 +120,7 @@ class Options:
 
 def correct_one(
     folder: Path, name: str, trajectories: Sequence[str], topology: str, runs: Path, options: Options
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Correct one system; its runs lie in a folder from which another worker can go on."""
     from openmm_mdgen.correction.correct import correct
     from openmm_mdgen.evaluation.sample import open_sources

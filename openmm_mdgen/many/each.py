@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.many.engine import Call, Outcome, Report, failures, run_calls
@@ -15,7 +14,7 @@ from openmm_mdgen.many.results import ManyResult, gathered, write_failed, write_
 from openmm_mdgen.many.systems import Broken
 from openmm_mdgen.many.workers import Cluster, Demand, versions
 
-Work = Callable[..., dict[str, Any]]
+Work = Callable[..., dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Job:
     """
 
     name: str
-    arguments: tuple[Any, ...]
+    arguments: tuple[object, ...]
     content: str
     origin: str = ""
     cost: float = 1.0
@@ -47,7 +46,7 @@ def run_each(
     function: Work,
     jobs: Sequence[Job],
     output: Path,
-    settings: dict[str, Any],
+    settings: dict[str, object],
     cluster: Cluster,
     *,
     broken: Sequence[Broken] = (),

@@ -10,10 +10,14 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.many.workers import Demand, checked
+
+if TYPE_CHECKING:
+    from dask.typing import Key
+    from distributed import Client, Future
 
 TOPIC = "openmm-mdgen-many"
 _POLL = 1.0  # s
@@ -37,7 +41,7 @@ class Outcome:
     """
 
     name: str
-    row: dict[str, Any] = field(default_factory=dict)
+    row: dict[str, object] = field(default_factory=dict)
     seconds: float = 0.0
     error: str = ""
     elsewhere: bool = False
@@ -58,7 +62,7 @@ class Call:
     """
 
     names: tuple[str, ...]
-    arguments: tuple[Any, ...]
+    arguments: tuple[object, ...]
     cost: float = 1.0
 
 
@@ -99,7 +103,7 @@ def tell_progress(names: Sequence[str], share: float) -> None:
 
 
 def on_worker(
-    function: Callable[..., list[Outcome]], demand: Demand, names: Sequence[str], arguments: tuple[Any, ...]
+    function: Callable[..., list[Outcome]], demand: Demand, names: Sequence[str], arguments: tuple[object, ...]
 ) -> tuple[str, list[Outcome]]:
     """The function's outcomes, and the worker that it ran on, which may have joined only now and is looked at."""
     from distributed import get_worker
@@ -120,7 +124,7 @@ def _faults(demand: Demand) -> tuple[str, ...]:
 
 
 def run_calls(
-    client: Any,
+    client: Client,
     function: Callable[..., list[Outcome]],
     calls: Sequence[Call],
     demand: Demand,
@@ -161,7 +165,7 @@ def run_calls(
 class _Run:
     def __init__(
         self,
-        client: Any,
+        client: Client,
         function: Callable[..., list[Outcome]],
         calls: Sequence[Call],
         demand: Demand,
@@ -173,9 +177,9 @@ class _Run:
         self.meter = Meter(calls, report)
         self.outcomes: dict[int, list[Outcome]] = {}
         self.tried: dict[int, set[str]] = defaultdict(set)
-        self._place: dict[str, int] = {}  # of a future's key
+        self._place: dict[Key, int] = {}  # of a future's key
 
-    def hear(self, event: tuple[float, Any]) -> None:
+    def hear(self, event: tuple[float, dict[str, Any]]) -> None:
         """An event from a worker."""
         self.meter.under_way(event[1]["first"], float(event[1]["share"]))
 
@@ -189,7 +193,7 @@ class _Run:
             waiting = (waiting - done) | {future for future in tried_again if future is not None}
         return [outcome for k in range(len(self.calls)) for outcome in self.outcomes[k]]
 
-    def _some_done(self, waiting: set[Any]) -> set[Any]:
+    def _some_done(self, waiting: set[Future[Any]]) -> set[Future[Any]]:
         from distributed import wait
 
         alone_since = None
@@ -212,7 +216,7 @@ class _Run:
     def _workers(self) -> set[str]:
         return set(self.client.scheduler_info(n_workers=-1)["workers"])
 
-    def _submit(self, place: int, rank: int = 0, workers: list[str] | None = None) -> Any:
+    def _submit(self, place: int, rank: int = 0, workers: list[str] | None = None) -> Future[Any]:
         call = self.calls[place]
         future = self.client.submit(
             on_worker,
@@ -227,7 +231,7 @@ class _Run:
         self._place[future.key] = place
         return future
 
-    def _received(self, place: int, future: Any) -> Any:
+    def _received(self, place: int, future: Future[Any]) -> Future[Any] | None:
         """Note the outcome of a call, or give the future of another try."""
         call = self.calls[place]
         try:
@@ -294,7 +298,7 @@ class Meter:
 
 
 @contextmanager
-def _events(client: Any, handler: Callable[[tuple[float, Any]], None]) -> Iterator[None]:
+def _events(client: Client, handler: Callable[[tuple[float, dict[str, Any]]], None]) -> Iterator[None]:
     client.subscribe_topic(TOPIC, handler)
     try:
         yield

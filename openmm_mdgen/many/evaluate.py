@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from openmm_mdgen.many.engine import Report
 from openmm_mdgen.many.patterns import NAME, Patterns, files_content, found_files, listed, matching_names, named_path
 from openmm_mdgen.many.results import ManyResult
 from openmm_mdgen.many.systems import Broken
-from openmm_mdgen.many.workers import LOCAL, Cluster
+from openmm_mdgen.many.workers import LOCAL, Cluster, Scheduler
 
 
 def evaluate_many(
@@ -32,7 +31,7 @@ def evaluate_many(
     discard: Time = 0.0,
     energies: bool = True,
     view: bool = True,
-    scheduler: Any = LOCAL,
+    scheduler: Scheduler = LOCAL,
     workers: int | None = None,
     wait: float = 60.0,
     overwrite: bool = False,
@@ -105,7 +104,7 @@ class Options:
 
 def evaluate_one(
     folder: Path, name: str, inputs: dict[str, list[str]], topologies: Sequence[str], options: Options
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Write the report of one system; returns its scores."""
     from openmm_mdgen.evaluation import evaluate
     from openmm_mdgen.evaluation.distances import Estimate
@@ -123,7 +122,9 @@ def evaluate_one(
         view=options.view,
     )
     result.write(folder / name)
-    scores: dict[str, Any] = {f"JSD {key}": value for key, value in result.scores.ensemble.figures().items()}
+    scores: dict[str, Estimate | float] = {
+        f"JSD {key}": value for key, value in result.scores.ensemble.figures().items()
+    }
     scores |= {"JSD states": result.scores.states, "flux": result.scores.flux}
     scores |= {f"autocorrelation {key}": value for key, value in result.scores.autocorrelation.items()}
     numbers = {key: float(value.value if isinstance(value, Estimate) else value) for key, value in scores.items()}

@@ -7,7 +7,6 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.many.engine import Outcome
@@ -111,7 +110,7 @@ def write_rows(result: ManyResult) -> None:
     _write_table(result.output / SYSTEMS, ["name", *columns], rows)
 
 
-def _write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def _write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     if not rows:
         path.unlink(missing_ok=True)
         return

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+
+from openmm_mdgen.tasks.protocols import ModelLike
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Settings:
     skip: int = 0
     n_replicas: int = 1
     seed: int = 0
-    model: Any = "peptide"
+    model: ModelLike = "peptide"
     device: str | None = None
     steps: int | None = None
     temperature: float | None = None
@@ -58,7 +59,7 @@ class Settings:
         """Topology file of a system that has none of its own."""
         return f"{name}_topology.pdb" if self.extension == "pdb" else f"{name}.pdb"
 
-    def about(self, model_hash: str, version: str) -> dict[str, Any]:
+    def about(self, model_hash: str, version: str) -> dict[str, object]:
         """What frames depend on beside the system."""
         kept = asdict(self) | {"model": model_hash or str(self.model), "openmm_mdgen": version}
         return {key: value for key, value in kept.items() if key not in ("device", "threads")}

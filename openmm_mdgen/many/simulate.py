@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from openmm_mdgen.convert.structures import Source
 from openmm_mdgen.convert.times import Time, checked_time, whole_intervals
@@ -17,9 +16,9 @@ from openmm_mdgen.many.results import ManyResult, gathered, write_failed
 from openmm_mdgen.many.settings import Settings
 from openmm_mdgen.many.simulating import loaded_task, simulate_batch
 from openmm_mdgen.many.systems import System, find_systems
-from openmm_mdgen.many.workers import LOCAL, Cluster, Demand, versions
+from openmm_mdgen.many.workers import LOCAL, Cluster, Demand, Scheduler, versions
 from openmm_mdgen.tasks.hydrogens import checked_hydrogens
-from openmm_mdgen.tasks.protocols import model_info
+from openmm_mdgen.tasks.protocols import Model, ModelLike, model_info
 from openmm_mdgen.trajectory.writing import frame_writer_class
 from openmm_mdgen.weights.roles import sampled_temperature
 
@@ -33,7 +32,7 @@ def simulate_many(
     interval: Time = 10.0,
     equilibrate: Time = 0.0,
     replicas: int = 1,
-    model: Any = "peptide",
+    model: ModelLike = "peptide",
     seed: int = 0,
     device: str | None = None,
     steps: int | None = None,
@@ -42,7 +41,7 @@ def simulate_many(
     relax: bool = False,
     extension: str = "xtc",
     select: str | None = None,
-    scheduler: Any = LOCAL,
+    scheduler: Scheduler = LOCAL,
     workers: int | None = None,
     threads: int | None = None,
     batch: int = 8,
@@ -154,22 +153,22 @@ def simulate_many(
     return result
 
 
-def _count(name: str, value: Any, least: int) -> int:
+def _count(name: str, value: object, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise MDGenError(f"{name} {value!r} must be a whole number of {least} or more")
     return value
 
 
-def _absolute(model: Any) -> Any:
+def _absolute(model: ModelLike) -> ModelLike:
     """A model's path as workers can use it, whatever folder they run in."""
     return str(Path(model).absolute()) if isinstance(model, str | Path) and Path(model).is_file() else model
 
 
-def _named(model: Any) -> Any:
+def _named(model: ModelLike) -> str | None:
     return model if isinstance(model, str) else None
 
 
-def _known_task(settings: Settings) -> Any:
+def _known_task(settings: Settings) -> Model:
     """The model on the CPU, to know its range and content: this machine may lack the workers' devices."""
     return loaded_task(replace(settings, device="cpu"))
 

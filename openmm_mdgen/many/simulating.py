@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -80,7 +80,7 @@ class _Member:
         self.error: Exception | None = None
         self.topology: Path | None = None
 
-    def attempt(self, step: Callable[..., None], *arguments: Any) -> None:
+    def attempt(self, step: Callable[..., None], *arguments: object) -> None:
         """Take a step, unless an earlier one failed; an error is this system's alone."""
         if self.error is None:
             try:
@@ -126,7 +126,7 @@ class _Member:
         return Outcome(self.system.name, _row(settings), seconds)
 
 
-def _row(settings: Settings) -> dict[str, Any]:
+def _row(settings: Settings) -> dict[str, object]:
     return {"frames": settings.n_frames, "replicas": settings.n_replicas}
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -75,7 +74,7 @@ class Broken:
 class _Input:
     name: str
     origin: str
-    identity: Any  # equal for inputs that are the same
+    identity: object  # equal for inputs that are the same
     load: Callable[[str, str], System]
 
 

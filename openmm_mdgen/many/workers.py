@@ -10,12 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.tasks.protocols import model_info
+from openmm_mdgen.tasks.protocols import ModelLike, model_info
+
+if TYPE_CHECKING:
+    from distributed import Client, LocalCluster
 
 LOCAL = "local"
+Scheduler: TypeAlias = "str | Client | LocalCluster"
 _PACKAGES = ("openmm-mdgen", "torch", "numpy", "MDAnalysis", "openmm")
 _CONNECT = 10.0  # s
 _RESTART = "10 minutes"
@@ -35,7 +39,7 @@ class Cluster:
         Seconds to wait for the first worker.
     """
 
-    scheduler: Any = LOCAL
+    scheduler: Scheduler = LOCAL
     workers: int | None = None
     threads: int | None = None
     wait: float = 60.0
@@ -46,7 +50,7 @@ class Cluster:
                 raise MDGenError(f"{name} {value!r} must be a whole number of 1 or more")
 
     @contextmanager
-    def connected(self, n_calls: int) -> Iterator[Any]:
+    def connected(self, n_calls: int) -> Iterator[Client]:
         """A `distributed.Client` with at least one worker; no more of this machine's than calls.
 
         Raises
@@ -82,7 +86,7 @@ def default_workers(threads: int) -> int:
     return torch.cuda.device_count() or max(1, int(CPU_COUNT) // threads)
 
 
-def _local_cluster(n_workers: int) -> Any:
+def _local_cluster(n_workers: int) -> LocalCluster:
     from distributed import LocalCluster
 
     return LocalCluster(
@@ -112,7 +116,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _remote(address: str) -> Iterator[Any]:
+def _remote(address: str) -> Iterator[Client]:
     from distributed import Client
 
     try:
@@ -128,13 +132,13 @@ def _remote(address: str) -> Iterator[Any]:
         client.close(timeout=2)
 
 
-def _await_worker(client: Any, wait: float) -> None:
+def _await_worker(client: Client, wait: float) -> None:
     try:
         client.wait_for_workers(1, timeout=wait)
     except TimeoutError as error:
         raise MDGenError(
             f"the scheduler has had 0 workers for {wait:g} s; start some, as in dask worker "
-            f"{client.scheduler.address}, or wait longer with --wait"
+            f"{client.scheduler_info()['address']}, or wait longer with --wait"
         ) from error
 
 
@@ -155,7 +159,7 @@ class Demand:
     """
 
     versions: tuple[tuple[str, str], ...]
-    model: Any = None
+    model: ModelLike | None = None
     model_hash: str = ""
     output: Path | None = None
     token: str = ""
@@ -167,18 +171,18 @@ class Demand:
         if self.output is not None and not (self.output / self.token).is_file():
             faults.append(f"does not see the folder {self.output}")
         if not faults and self.model is not None:
-            faults = self._model_faults()
+            faults = self._model_faults(self.model)
         return faults
 
-    def _model_faults(self) -> list[str]:
+    def _model_faults(self, model: ModelLike) -> list[str]:
         from openmm_mdgen.weights.checkpoint import load_task
 
         try:
-            found = model_info(load_task(self.model, "cpu")).content_hash
+            found = model_info(load_task(model, "cpu")).content_hash
         except MDGenError as error:
             return [f"cannot load the model ({error})"]
         same = found == self.model_hash
-        return [] if same else [f"has model {self.model!r} with content {found[:12]}, not {self.model_hash[:12]}"]
+        return [] if same else [f"has model {model!r} with content {found[:12]}, not {self.model_hash[:12]}"]
 
 
 def versions() -> tuple[tuple[str, str], ...]:
@@ -195,7 +199,7 @@ def _version(name: str) -> str:
 
 
 @contextmanager
-def checked(client: Any, demand: Demand) -> Iterator[Demand]:
+def checked(client: Client, demand: Demand) -> Iterator[Demand]:
     """The demand with a token in the output folder, met by all workers that there are.
 
     Raises
@@ -215,7 +219,7 @@ def checked(client: Any, demand: Demand) -> Iterator[Demand]:
             (demand.output / token).unlink(missing_ok=True)
 
 
-def _check_workers(client: Any, demand: Demand) -> None:
+def _check_workers(client: Client, demand: Demand) -> None:
     try:
         answers = client.run(demand.faults, on_error="return")
     except Exception as error:  # a worker that cannot even read the question

@@ -177,7 +177,7 @@ def _load(path: Path) -> dict[str, Any]:
     return content
 
 
-def _flags(content: Any, path: str | Path) -> argparse.Namespace:
+def _flags(content: object, path: str | Path) -> argparse.Namespace:
     """The training flags, once the file is known to have the published layout and settings that exist here."""
     name = Path(path).name
     flags = None

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from types import EllipsisType
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 _EPS = 1e-8  # Å², added under square roots as in the published code
+
+
+One: TypeAlias = "int | slice | Tensor | EllipsisType | None"
+Index: TypeAlias = "One | tuple[One, ...]"
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Rigids:
         """The transform that applies `other` first."""
         return Rigids(rotation_product(self.rotation, other.rotation), self.apply(other.translation))
 
-    def __getitem__(self, index: Any) -> Rigids:
+    def __getitem__(self, index: Index) -> Rigids:
         """Index the leading axes."""
         index = index if isinstance(index, tuple) else (index,)
         return Rigids(self.rotation[(*index, slice(None), slice(None))], self.translation[(*index, slice(None))])

@@ -7,7 +7,6 @@ import html
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from MDAnalysis import AtomGroup
@@ -74,7 +73,7 @@ def _about(scene: Scene) -> str:
     return f"{len(scene.names)} atoms, {which}, laid on the first"
 
 
-def _data(scene: Scene) -> dict[str, Any]:
+def _data(scene: Scene) -> dict[str, object]:
     """What the script reads."""
     scale = max(float(np.abs(scene.frames).max()), 1e-3) / 32_000
     return {

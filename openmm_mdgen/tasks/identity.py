@@ -10,7 +10,7 @@ with few dimensions, and how far to trust it is measured on peptides that are le
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -197,7 +197,7 @@ class IdentityModel:
     name: str = "model"
     temperature: float = 350.0
     lengths: tuple[int, int] = (3, 8)
-    training: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, object] = field(default_factory=dict)
     content_hash: str = ""
 
     def probabilities(self, internal: Tensor, free: Tensor, sequence: Tensor, interval: float) -> tuple[Tensor, Tensor]:

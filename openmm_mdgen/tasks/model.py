@@ -6,7 +6,7 @@ import platform
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -71,7 +71,7 @@ class PeptideModel:
     places: Places | None = None
 
     @classmethod
-    def of(cls, model: PeptideModel, **changes: Any) -> Self:
+    def of(cls, model: PeptideModel, **changes: object) -> Self:
         """This task with the weights of another one."""
         shared = {f.name: getattr(model, f.name) for f in fields(PeptideModel)}
         return cls(**shared | changes)

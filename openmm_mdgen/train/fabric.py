@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.model import has_fast_bf16
 
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
 
 def build_fabric(
     accelerator: str, devices: str, n_nodes: int, precision: str, *, unused_parameters: bool = False
-) -> Any:
+) -> Fabric:
     """A launched Fabric.
 
     Parameters

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cache as remember
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -71,7 +71,7 @@ class GapConfig:
         """What draws the batches."""
         return Gaps(cache, GapSpectra(**tables), self)
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> dict[str, object]:
         """The settings, as the weights say them."""
         return asdict(self)
 

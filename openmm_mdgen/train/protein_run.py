@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.optim import Optimizer
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.published.config import PublishedConfig
@@ -25,6 +26,10 @@ from openmm_mdgen.train.flow import update_average
 from openmm_mdgen.train.protein_cache import ProteinCache, open_protein_cache
 from openmm_mdgen.train.protein_flow import ProteinLoss, initialize, split, window_seeds
 from openmm_mdgen.train.protein_windows import ProteinWindowConfig, ProteinWindows
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+    from lightning.fabric.wrappers import _FabricModule
 
 _N_VALIDATION = 8
 _WARMUP = 100
@@ -161,12 +166,12 @@ class ProteinRun:
 
     def __init__(
         self,
-        fabric: Any,
+        fabric: Fabric,
         config: ProteinTrainConfig,
         network: PublishedNetwork,
-        loss: Any,
+        loss: _FabricModule,
         average: PublishedNetwork,
-        optimizer: Any,
+        optimizer: Optimizer,
         out: Path,
     ) -> None:
         self.fabric, self.config, self.network, self.loss, self.average = fabric, config, network, loss, average

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from openmm_mdgen.errors import MDGenError
@@ -32,6 +33,9 @@ from openmm_mdgen.train.windows import Batch, Coverage, Drawn, TrainingTask, Win
 from openmm_mdgen.weights.checkpoint import Weights, load_weights, save_weights
 from openmm_mdgen.weights.header import VELOCITY
 from openmm_mdgen.weights.tensor_file import check_free
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 N_VALIDATION = 24
 VALIDATION_TOKENS = 8192  # of a batch at most, so that held-out losses of runs with other batches compare
@@ -151,7 +155,7 @@ def train(
     return out / "model.safetensors"
 
 
-def _fabric(config: TrainConfig) -> Any:
+def _fabric(config: TrainConfig) -> Fabric:
     """With parameters that wait for batches that inpaint."""
     return build_fabric(config.accelerator, config.devices, config.n_nodes, config.precision, unused_parameters=True)
 
@@ -178,7 +182,7 @@ def with_temperature(start: Weights) -> Weights:
 
 
 def _caches(
-    fabric: Any,
+    fabric: Fabric,
     data: Sequence[Path],
     validation: Sequence[Path],
     folder: Path,
@@ -200,12 +204,12 @@ class _Run:
 
     def __init__(
         self,
-        fabric: Any,
+        fabric: Fabric,
         config: TrainConfig,
         network: nn.Module,
-        loss: Any,
+        loss: nn.Module,
         average: nn.Module,
-        optimizers: list[Any],
+        optimizers: list[Optimizer],
         tables: dict[str, Tensor],
         out: Path,
         start: Weights | None = None,

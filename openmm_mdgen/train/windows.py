@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -104,7 +104,7 @@ class WindowConfig:
         """What draws the batches."""
         return Windows(cache, Normalization(**tables), self)
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> dict[str, object]:
         """The settings, as the weights say them."""
         return asdict(self)
 
@@ -133,7 +133,7 @@ class TrainingTask(Protocol):
         """What draws the batches."""
         ...
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> dict[str, object]:
         """The settings, as the weights say them."""
         ...
 

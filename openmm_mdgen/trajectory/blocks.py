@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from weakref import WeakSet
 
 import numpy as np
@@ -156,12 +155,12 @@ class Blocks:
         self._kept: OrderedDict[int, Block] = OrderedDict()
         self._propagator: Propagator | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {
             key: value for key, value in vars(self).items() if key not in ("_kept", "_propagator", "_lock", "_peers")
         }
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         vars(self).update(state)
         if self._host != platform.node():  # another machine may make other frames: check before the first one
             self._expected, self._first, self._host = self._first or self._expected, "", platform.node()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.structure import Structure
@@ -43,7 +42,7 @@ class BoundModel:
         self._task: Propagator | Simulator | None = None
         self._propagator: Propagator | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return vars(self) | {"_task": None, "_propagator": None, "_structure": None}
 
     def __call__(self) -> Propagator:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from MDAnalysis import AtomGroup, Merge, Universe
 from MDAnalysis.coordinates.memory import MemoryReader
+from MDAnalysis.coordinates.timestep import Timestep
 
 from openmm_mdgen.convert.locations import one_location
 from openmm_mdgen.convert.mdanalysis import structure_to_mdanalysis
@@ -25,11 +24,11 @@ class TimedMemoryReader(MemoryReader):  # type: ignore[misc]  # comes without ty
         ps.
     """
 
-    def __init__(self, coordinate_array: np.ndarray, *args: Any, first_time: float = 0.0, **kwargs: Any) -> None:
+    def __init__(self, coordinate_array: np.ndarray, *args: object, first_time: float = 0.0, **kwargs: object) -> None:
         self._first_time = first_time
         super().__init__(coordinate_array, *args, **kwargs)
 
-    def _read_next_timestep(self, ts: Any = None) -> Any:
+    def _read_next_timestep(self, ts: Timestep | None = None) -> Timestep:
         ts = super()._read_next_timestep(ts)
         ts.time += self._first_time
         return ts
@@ -42,7 +41,9 @@ class TimedMemoryReader(MemoryReader):  # type: ignore[misc]  # comes without ty
         return new
 
 
-def frames_to_universe(source: Any, frames: np.ndarray, interval: float, first_time: float = 0.0) -> Universe:
+def frames_to_universe(
+    source: Universe | AtomGroup | Structure, frames: np.ndarray, interval: float, first_time: float = 0.0
+) -> Universe:
     """A Universe over the source's atoms.
 
     Parameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from MDAnalysis.core.topology import Topology
 from MDAnalysis.topology.base import TopologyReaderBase
@@ -27,10 +27,10 @@ class MDGenParser(TopologyReaderBase):  # type: ignore[misc]  # comes without ty
     format: ClassVar[list[str]] = ["MDGEN"]
 
     @staticmethod
-    def _format_hint(thing: Any) -> bool:
+    def _format_hint(thing: object) -> bool:
         return isinstance(thing, Recipe | GeneratedName)
 
-    def parse(self, **kwargs: Any) -> Topology:
+    def parse(self, **kwargs: object) -> Topology:
         """Topology over the recipe's atoms."""
         source = self.filename.stands_for if isinstance(self.filename, GeneratedName) else self.filename
         if isinstance(source, Topology):

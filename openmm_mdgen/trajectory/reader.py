@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from MDAnalysis import Universe
 from MDAnalysis.coordinates.base import ReaderBase, WriterBase
@@ -81,7 +81,7 @@ class MDGenReader(ReaderBase):  # type: ignore[misc]  # comes without types
     units: ClassVar[Mapping[str, str | None]] = {"time": "ps", "length": "Angstrom"}
 
     @staticmethod
-    def _format_hint(thing: Any) -> bool:
+    def _format_hint(thing: object) -> bool:
         return isinstance(thing, Recipe) or (isinstance(thing, GeneratedName) and isinstance(thing.stands_for, Recipe))
 
     @store_init_arguments  # type: ignore[untyped-decorator]  # comes without types
@@ -94,7 +94,7 @@ class MDGenReader(ReaderBase):  # type: ignore[misc]  # comes without types
         device: str | None = None,
         cache: str | PathLike[str] | None = None,
         replica: Replica | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(filename, convert_units=convert_units, **kwargs)
         if isinstance(filename, GeneratedName):
@@ -144,7 +144,7 @@ class MDGenReader(ReaderBase):  # type: ignore[misc]  # comes without types
         return float(self._ts.time)
 
     @classmethod
-    def parse_n_atoms(cls, filename: str, **kwargs: Any) -> int:
+    def parse_n_atoms(cls, filename: str, **kwargs: object) -> int:
         """Number of atoms of a ``.mdgen`` file."""
         return read_n_atoms(filename)
 
@@ -172,7 +172,7 @@ class MDGenReader(ReaderBase):  # type: ignore[misc]  # comes without types
         )
         return replace(self._recipe, origin=origin)
 
-    def Writer(self, filename: str | PathLike[str], n_atoms: int | None = None, **kwargs: Any) -> WriterBase:
+    def Writer(self, filename: str | PathLike[str], n_atoms: int | None = None, **kwargs: object) -> WriterBase:
         """A writer for frames of this trajectory, with its times; see `frame_writer`."""
         first_time = self.dt + self.ts.data.get("time_offset", 0.0)
         return frame_writer(filename, n_atoms or self.n_atoms, self.dt, first_time, **kwargs)

@@ -6,7 +6,6 @@ import hashlib
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -177,7 +176,7 @@ class Recipe:
         return replace(self, origin=origin)
 
 
-def _check_count(name: str, value: Any, least: int) -> None:
+def _check_count(name: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise MDGenError(f"{name} {value!r} is no whole number; give {least} or more")
     if value < least:

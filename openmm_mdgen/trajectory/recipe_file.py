@@ -14,6 +14,7 @@ import numpy as np
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.peptide.structure import Structure
+from openmm_mdgen.tasks.protocols import ModelLike
 from openmm_mdgen.trajectory.recipe import Origin, Recipe
 
 FORMAT_VERSION = 1
@@ -153,9 +154,8 @@ def _from_json(content: dict[str, Any], folder: Path) -> Recipe:
     )
 
 
-def _model_to_json(model: Any, content_hash: str, folder: Path) -> dict[str, str]:
-    is_file = isinstance(model, str) and model.endswith(_WEIGHTS) and "://" not in model
-    if isinstance(model, Path) or is_file:
+def _model_to_json(model: ModelLike, content_hash: str, folder: Path) -> dict[str, str]:
+    if isinstance(model, Path) or (isinstance(model, str) and model.endswith(_WEIGHTS) and "://" not in model):
         return {"path": _relative(Path(model), folder), "hash": content_hash}
     if isinstance(model, str):
         return {"name": model, "hash": content_hash}

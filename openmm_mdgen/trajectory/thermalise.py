@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import openmm as mm
 from MDAnalysis import AtomGroup
@@ -80,7 +78,7 @@ class Thermalise(TransformationBase):  # type: ignore[misc]  # comes without typ
         self._system = mm.XmlSerializer.serialize(system)
         self._context: mm.Context | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return vars(self) | {"_context": None}
 
     def _transform(self, ts: Timestep) -> Timestep:

@@ -32,7 +32,7 @@ class NamedModel:
         self._name, self._device = name, device
         self._model: GapModel | None = model
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return vars(self) | {"_model": None}
 
     @property
@@ -67,7 +67,7 @@ class NamedFiller:
         self._filler: GapFiller | None = None
         self._bound()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return vars(self) | {"_filler": None}
 
     def __getattr__(self, attribute: str) -> Any:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from MDAnalysis.coordinates.base import ProtoReader, ReaderBase, WriterBase
@@ -74,7 +74,7 @@ class UpsampledReader(ReaderBase):  # type: ignore[misc]  # comes without types
     units: ClassVar[Mapping[str, str | None]] = {"time": "ps", "length": "Angstrom"}
 
     def __init__(
-        self, source: ProtoReader, engine: Engine, spacing: float, atoms: np.ndarray | None = None, **kwargs: Any
+        self, source: ProtoReader, engine: Engine, spacing: float, atoms: np.ndarray | None = None, **kwargs: object
     ) -> None:
         super().__init__(getattr(source, "filename", None) or type(source).__name__, **kwargs)
         self.source = source
@@ -89,10 +89,10 @@ class UpsampledReader(ReaderBase):  # type: ignore[misc]  # comes without types
         self.ts = self._Timestep(self.n_atoms, **({"dt": spacing / engine.factor} | self._ts_kwargs))
         self._read_frame(0)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return vars(self) | {"_chunks": OrderedDict()}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state | {"_process": os.getpid()})
 
     def copy(self) -> UpsampledReader:
@@ -107,7 +107,7 @@ class UpsampledReader(ReaderBase):  # type: ignore[misc]  # comes without types
             new.add_auxiliary(name, auxiliary.copy())
         return new
 
-    def Writer(self, filename: str | PathLike[str], n_atoms: int | None = None, **kwargs: Any) -> WriterBase:
+    def Writer(self, filename: str | PathLike[str], n_atoms: int | None = None, **kwargs: object) -> WriterBase:
         """A writer for frames of this trajectory, with its times."""
         return frame_writer(filename, n_atoms or self.n_atoms, self.dt, self._first_time, **kwargs)
 

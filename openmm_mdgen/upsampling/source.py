@@ -7,11 +7,11 @@ the copy places the user's atoms, and places the copy's by them; pickled, it hol
 from __future__ import annotations
 
 import pickle
-from typing import Any
 
 import numpy as np
 from MDAnalysis.coordinates.base import ProtoReader
 from MDAnalysis.coordinates.memory import MemoryReader
+from MDAnalysis.coordinates.timestep import Timestep
 
 from openmm_mdgen.trajectory.memory import TimedMemoryReader
 
@@ -56,7 +56,7 @@ def _are_alike(twin: ProtoReader, reader: ProtoReader, frame: int) -> bool:
     return all(map(_same, _contents(twin[frame]), _contents(reader[frame])))
 
 
-def _contents(ts: Any) -> tuple[np.ndarray, np.ndarray]:
+def _contents(ts: Timestep) -> tuple[np.ndarray, np.ndarray]:
     """Positions (N, 3) and box (6,) or (0,) of a frame, copied."""
     return ts.positions.copy(), np.array([] if ts.dimensions is None else ts.dimensions)
 
@@ -65,7 +65,7 @@ def _same(one: np.ndarray, other: np.ndarray) -> bool:
     return np.array_equal(one, other, equal_nan=True)
 
 
-def _restore(ts: Any, contents: tuple[np.ndarray, np.ndarray]) -> None:
+def _restore(ts: Timestep, contents: tuple[np.ndarray, np.ndarray]) -> None:
     """Give a frame back what the user may have set by hand, where reading it again has lost that."""
     positions, box = contents
     if not _same(ts.positions, positions):

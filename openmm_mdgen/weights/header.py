@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -90,5 +91,5 @@ def _tasks(metadata: dict[str, str], about: dict[str, Any]) -> tuple[str, ...]:
     return network_tasks(bool(json.loads(metadata["config"]).get("inpaints")))
 
 
-def _pair(values: Any) -> tuple[float, float] | None:
+def _pair(values: Sequence[float] | None) -> tuple[float, float] | None:
     return (float(values[0]), float(values[1])) if values else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
@@ -196,7 +196,7 @@ def _loaded(model: ModelLike, device: str | None) -> Model:
 _Task = TypeVar("_Task", bound="PeptideModel")
 
 
-def _converted(task: type[_Task], found: Model, model: object, **changes: Any) -> _Task:
+def _converted(task: type[_Task], found: Model, model: object, **changes: object) -> _Task:
     """The weights of a token network for another of its tasks."""
     from openmm_mdgen.tasks.model import PeptideModel
 
