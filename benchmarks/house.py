@@ -107,8 +107,8 @@ def main(repeats: int, other: tuple[Path, ...]) -> None:
         texts = sources(package)
         lines = sum(text.count("\n") for text in texts)
         click.echo(
-            f"{package}: {lines} lines, {n_probes(texts)} with hasattr or getattr; {n_any(texts)} annotations with Any, "
-            f"the word {n_words(texts)} times"
+            f"{package}: {lines} lines, {n_probes(texts)} with hasattr or getattr; "
+            f"{n_any(texts)} annotations with Any, the word {n_words(texts)} times"
         )
 
 

@@ -129,7 +129,8 @@ class PeptideAtoms:
         def settle(candidates: Tensor, frame: Tensor) -> Tensor:
             wanted = where[frame].expand(len(candidates), -1, -1, -1).flatten(0, 1)
             pulled = pull_chain(candidates.flatten(0, 1), self.internal, wanted, places.uncertainty)
-            return pulled.unflatten(0, candidates.shape[:2])
+            out: Tensor = pulled.unflatten(0, candidates.shape[:2])
+            return out
 
         return settle
 
