@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Self
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.flow.sampler import Projection, integrate, integrate_projected, noise
+from openmm_mdgen.network.inference import prepared
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks.protocols import ModelInfo, network_tasks
@@ -174,8 +175,12 @@ class PeptideModel:
 
         if condition is not None:  # in float32: repeated steps would magnify the rounding of bf16
             return integrate_projected(velocity, x_0, condition).cpu()
+        steps = partial(integrate, x_0=x_0, solver=solver.solver, n_steps=solver.n_steps, warp=solver.warp)
+        fast = prepared(network, told, getattr(torch, self.precision))
+        if fast is not None:
+            return steps(fast.told(told))
         with inference_precision(device):
-            return integrate(velocity, x_0, solver=solver.solver, n_steps=solver.n_steps, warp=solver.warp).cpu()
+            return steps(velocity).cpu()
 
 
 def inference_precision(device: torch.device) -> torch.autocast:
