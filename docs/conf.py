@@ -7,19 +7,22 @@ ROOT = Path(__file__).resolve().parent.parent
 
 project = "openmm-mdgen"
 author = "The openmm-mdgen developers"
+project_copyright = author
 version = release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "sphinx_click"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.header"]  # pages of the lab book begin where a section of a longer one began
+smartquotes_action = "qe"  # options of the command line keep their two hyphens
 
 autodoc_typehints = "none"  # docstrings say types and units in words
 autodoc_member_order = "bysource"
+default_role = "code"  # `names` in docstrings
 numpydoc_show_class_members = False
 
 html_theme = "furo"
 html_title = f"openmm-mdgen {release}"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options = {"navigation_with_keys": True}
