@@ -85,7 +85,7 @@ class FastVelocity:
     """
 
     def __init__(self, network: VelocityNetwork, precision: torch.dtype) -> None:
-        self.network: VelocityNetwork = proxy(network)
+        self.network = proxy(network)
         self.precision = precision
         self._layers = [self._layer(block) for block in network.blocks if isinstance(block, Block)]
         patch, channels = network.config.patch, network.config.channels
@@ -201,7 +201,8 @@ def _linear_gelu(x: Tensor, weight: Tensor) -> Tensor:
     if _has_fused_gelu():
         out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, None, "gelu", [], "tanh")
         return out
-    return F.gelu(F.linear(x, weight), approximate="tanh")
+    plain: Tensor = F.gelu(F.linear(x, weight), approximate="tanh")
+    return plain
 
 
 @cache

@@ -19,6 +19,8 @@ HEAVY, APOLAR, POLAR = 1.2, 0.8, 0.4  # Å, radii of heavy atoms, of hydrogens o
 BENDS = (0.05, 0.1, 0.1, 0.15, 0.15, 0.2, 0.2, 0.3, 0.3)  # radians, standard deviations of the candidates, in turn
 BORROWED = (-1, 1, -2, 2)  # frames away, whose side chains and then whose torsions are tried after that
 FEW = (0.2, 0.3, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # radians, where few torsions turn: lever arms of long chains are long
+TURNS = (slice(0, 2), slice(2, len(BENDS)), slice(len(BENDS), None))  # candidates that are built at once
+_IN_CACHE, _FEWEST = 2**17, 16  # pairs times frames whose distances are taken at once; frames at least
 ROUNDS = 4  # of those, each from the best of the round before
 
 
@@ -61,10 +63,14 @@ class ClashRepair:
         """Smallest distance (F,) of frames (F, N, 3) in Å, as a share of its limit: below 1 atoms overlap."""
         if not self._pairs.numel():
             return frames.new_full(frames.shape[:1], torch.inf)
+        size = max(_FEWEST, _IN_CACHE // self._pairs.shape[1])
+        return torch.cat([self._room(some) for some in frames.split(size)])
+
+    def _room(self, frames: Tensor) -> Tensor:
         atoms = frames.permute(1, 2, 0).float().contiguous()  # (N, 3, F), so that picking rows is fast
         a, b = self._pairs
         apart = atoms.index_select(0, a).sub_(atoms.index_select(0, b)).square_().sum(1).sqrt_()
-        return (apart / self._limits.to(apart).unsqueeze(1)).amin(0)
+        return apart.div_(self._limits.to(apart).unsqueeze(1)).amin(0)
 
     def __call__(self, internal: Tensor, frames: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """Mend one block.
@@ -120,18 +126,18 @@ class ClashRepair:
         parts = [self._candidates(x, bad[block == b] - b * n_frames, generators[b], turns) for b, x in spans.items()]
         trials = torch.cat(parts, 1)  # (K, bad, L, 16)
         searched = ROUNDS + 1 if self._thorough else 0
-        for number in range(2 + searched):  # later ones for frames that still overlap
+        for number in range(len(TURNS) + searched):  # later ones for frames that still overlap
             left = (best < 1).nonzero().squeeze(-1)
             if not len(left):
                 break
-            if number < 2:
-                some = (trials[: len(BENDS)], trials[len(BENDS) :])[number][:, left]
-            elif number < 1 + searched:
+            if number < len(TURNS):
+                some = trials[TURNS[number]][:, left]
+            elif number < len(TURNS) + searched - 1:
                 groups = [(b, left[block[left] == b]) for b in generators]
                 some = torch.cat([self._few(internal[bad[rows]], generators[b]) for b, rows in groups if len(rows)], 1)
             else:
                 some = self._nearest(internal, bad[left], good, n_frames)
-            if settle is not None and 2 <= number < 1 + searched:
+            if settle is not None and len(TURNS) <= number < len(TURNS) + searched - 1:
                 some = settle(some, bad[left])
             values, built, room = self._best(some)
             better = room > best[left]
