@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from openmm import app
 
+import openmm_mdgen
 from openmm_mdgen.cli import main
 from openmm_mdgen.cli.output import TrajectoryFiles, output_names
 from openmm_mdgen.cli.picture import torsion_pairs
@@ -191,6 +192,17 @@ def test_relaxed_frames_are_lower_in_energy_and_their_cost_is_told(pep, capsys):
     assert np.all(np.array(relaxed) < np.array(rough))
 
 
+def test_thermalised_frames_are_those_of_the_function(pep, capsys, data):
+    model = str(data / "tiny.safetensors")
+    run("pep.pdb", "--time", "60ps", "--thermalise", "3", "--replicas", "2", "--model", model, "-o", "warm.dcd")
+    assert "dynamics: " in capsys.readouterr().out
+    expected = openmm_mdgen.simulate("pep.pdb", time=60, thermalise=3, replicas=2, model=data / "tiny.safetensors")
+    for replica, universe in enumerate(expected):
+        written = MDAnalysis.Universe("pep.pdb", f"warm_{replica:02d}.dcd")
+        for ts, other in zip(written.trajectory, universe.trajectory, strict=True):
+            np.testing.assert_allclose(ts.positions, other.positions, atol=1e-3)
+
+
 def test_solver_steps_reach_the_model(pep, toy):
     run("pep.pdb", "--time", "10ps", "--steps", "3", "-o", "out.xtc")
     assert toy.used == [3]
@@ -235,6 +247,9 @@ def test_rounded_times_are_told(pep, capsys):
         (["pep.pdb", "-o", "absent/out.dcd"], "folder 'absent' does not exist"),
         (["pep.pdb", "-o", "pep.pdb"], "output 'pep.pdb' is the structure itself"),
         (["pep.pdb", "--relax", "-o", "out.mdgen"], "a .mdgen recipe cannot hold --relax"),
+        (["pep.pdb", "--thermalise", "5", "-o", "out.mdgen"], "--thermalise or --steps; write the frames"),
+        (["pep.pdb", "--thermalise", "-5"], "--thermalise -5 is below 0"),
+        (["pep.pdb", "pep.pdb", "--thermalise", "5"], "run each system by itself"),
         (["pep.pdb", "--select", "resname XXX"], "finds 0 of"),
         (["pep.pdb", "--select", "no such thing"], "is no MDAnalysis selection"),
         (["absent.pdb"], "'absent.pdb' does not exist"),

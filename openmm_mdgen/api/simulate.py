@@ -16,9 +16,7 @@ from openmm_mdgen.convert.times import Time, checked_time, whole_intervals
 from openmm_mdgen.convert.trajectories import select_atoms
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.structure import Structure
-from openmm_mdgen.tasks.hydrogens import ROOM
-from openmm_mdgen.tasks.propagator import block_seed
-from openmm_mdgen.tasks.protocols import ModelLike, model_info
+from openmm_mdgen.tasks.protocols import ModelInfo, ModelLike, model_info
 from openmm_mdgen.trajectory import reader as _reader  # noqa: F401  registers the format
 from openmm_mdgen.trajectory.bound_model import BoundModel
 from openmm_mdgen.trajectory.names import name_universe
@@ -157,8 +155,7 @@ def simulate(
         for universe in universes:
             _relax(universe)
     if thermalise:
-        kelvin = temperature or model_info(found[0].bound.task).temperature or ROOM
-        _thermalise(universes, thermalise, kelvin, seed)
+        _thermalise(universes, thermalise, temperature, model_info(found[0].bound.task), seed)
     return universes[0] if replicas is None else universes
 
 
@@ -179,13 +176,15 @@ def _relax(universe: Universe) -> None:
     universe.trajectory.add_transformations(Relax(universe.atoms))
 
 
-def _thermalise(universes: list[Universe], steps: int, temperature: float, seed: int) -> None:
-    """Real dynamics after every frame; replicas have noise of their own."""
-    from openmm_mdgen.trajectory.thermalise import Thermalise
+def _thermalise(
+    universes: list[Universe], steps: int, temperature: float | None, info: ModelInfo, seed: int
+) -> None:
+    """Real dynamics after every frame."""
+    from openmm_mdgen.trajectory.thermalise import thermalise_replica  # brings OpenMM
 
     for replica, universe in enumerate(universes):
-        own = block_seed(seed, 0, replica)
-        universe.trajectory.add_transformations(Thermalise(universe.atoms, steps, temperature=temperature, seed=own))
+        run = thermalise_replica(universe.atoms, steps, temperature, info, seed, replica)
+        universe.trajectory.add_transformations(run)
 
 
 def _kept(structure: Source) -> Path | Structure:

@@ -120,7 +120,9 @@ class SimulateOneOrMany(_OneOrMany):
         """Options of the command line to `simulate_many`, and its result to the terminal."""
         from openmm_mdgen.many.simulate import simulate_many
 
-        options = _without(ctx, {"sequence": "list several in a file and give --sequences"})
+        thermalise = "run each system by itself, or read its frames through openmm_mdgen.trajectory.thermalise"
+        sequence = "list several in a file and give --sequences"
+        options = _without(ctx, {"sequence": sequence, "thermalise": thermalise})
         quiet, structures = options.pop("quiet"), options.pop("structure")
         output = options.pop("output") or Path(_FOLDER)
         if output.suffix and not output.is_dir():

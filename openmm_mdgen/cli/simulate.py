@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import numpy as np
 from tqdm import tqdm
 
 from openmm_mdgen.cli import show
+from openmm_mdgen.cli.finishing import Finisher, Relaxer, Warmer
 from openmm_mdgen.cli.many import SimulateOneOrMany
 from openmm_mdgen.cli.options import (
     interval_option,
@@ -22,7 +22,7 @@ from openmm_mdgen.cli.options import (
     time_option,
 )
 from openmm_mdgen.cli.output import TrajectoryFiles, check_output, output_names
-from openmm_mdgen.cli.quantities import Time
+from openmm_mdgen.cli.quantities import Count, Time
 from openmm_mdgen.cli.start import Start, find_start, write_topology
 from openmm_mdgen.convert.times import time_to_text, whole_intervals
 from openmm_mdgen.errors import MDGenError
@@ -49,6 +49,7 @@ class Options:
     device: str | None
     steps: int | None
     relax: bool
+    thermalise: int
     hydrogens: str
     quiet: bool
 
@@ -76,6 +77,13 @@ class Options:
     "--relax", is_flag=True, help="Minimise every frame for a short while (ff14SB, OBC2) before it is written."
 )
 @click.option(
+    "--thermalise",
+    type=Count(0),
+    default=0,
+    show_default=True,
+    help="Steps of 2 fs of real dynamics (ff14SB, OBC2) that every frame is run for before it is written.",
+)
+@click.option(
     "--hydrogens",
     type=click.Choice(["moving", "quiet"]),
     default="moving",
@@ -98,6 +106,7 @@ def command(
     steps: int | None,
     device: str | None,
     relax: bool,
+    thermalise: int,
     hydrogens: str,
     quiet: bool,
 ) -> None:
@@ -107,7 +116,7 @@ def command(
     and a second run makes what is missing.
 
     The first frame is one interval after the start. Frames keep the orientation of the start. With --relax the written
-    frames are minimised; the trajectory goes on from the unrelaxed ones.
+    frames are minimised, with --thermalise they are run for some steps; the trajectory goes on from frames without it.
     """
     options = Options(
         n_frames=whole_intervals(time, interval, "--time"),
@@ -120,6 +129,7 @@ def command(
         device=device,
         steps=steps,
         relax=relax,
+        thermalise=thermalise,
         hydrogens=hydrogens,
         quiet=quiet,
     )
@@ -142,7 +152,7 @@ def _write_frames(start: Start, options: Options, output: Path, paths: list[Path
     from openmm_mdgen.trajectory.streaming import stream_frames
 
     model, propagator = _load(start, options)
-    relaxer = _Relaxer(start) if options.relax else None
+    finishers = _finishers(start, options, model)
     picture = Picture(start.structure, options.n_frames, options.interval) if draw else None
     topology = _write_topology(start, output)
     blocks = stream_frames(
@@ -156,7 +166,9 @@ def _write_frames(start: Start, options: Options, output: Path, paths: list[Path
     begin = clock.perf_counter()
     with TrajectoryFiles(paths, start.structure, options.interval) as files, _bar(options) as bar:
         for frames in blocks:
-            written = relaxer.relaxed(frames) if relaxer else frames
+            written = frames
+            for finisher in finishers:
+                written = finisher.finished(written)
             files.write(written)
             if picture:
                 picture.add(written)
@@ -164,8 +176,8 @@ def _write_frames(start: Start, options: Options, output: Path, paths: list[Path
             bar.set_postfix_str(f"{_ns_per_day(bar.n * options.interval, clock.perf_counter() - begin):,.0f} ns/day")
     seconds = clock.perf_counter() - begin
     _tell(options, model, paths, topology, seconds)
-    if relaxer:
-        relaxer.tell(seconds)
+    for finisher in finishers:
+        finisher.tell(seconds)
     if picture:
         drawing = output.with_suffix(".png")
         picture.draw(drawing, f"{start.name}, {options.n_replicas} x {time_to_text(options.length)}, generated")
@@ -180,9 +192,9 @@ def _write_recipes(start: Start, options: Options, output: Path, paths: list[Pat
     from openmm_mdgen.trajectory.recipe import Recipe
     from openmm_mdgen.trajectory.recipe_file import write_recipe
 
-    if options.relax or options.steps is not None:
+    if options.relax or options.thermalise or options.steps is not None:
         raise MDGenError(
-            "a .mdgen recipe cannot hold --relax or --steps; write the frames, for example with -o out.xtc"
+            "a .mdgen recipe cannot hold --relax, --thermalise or --steps; write the frames, for example with -o out.xtc"
         )
     topology = _write_topology(start, output) or start.path
     model = Path(options.model) if Path(options.model).is_file() else options.model
@@ -202,28 +214,12 @@ def _write_recipes(start: Start, options: Options, output: Path, paths: list[Pat
         click.echo(f"recipe of {options.n_frames} frames, {time_to_text(options.interval)} apart: {path}")
 
 
-class _Relaxer:
-    """Minimises frames and keeps the time that it takes."""
-
-    def __init__(self, start: Start) -> None:
-        from openmm_mdgen.forcefield.minimizer import structure_minimizer
-
-        self._minimizer = structure_minimizer(start.structure)
-        self.n_frames, self.seconds = 0, 0.0
-
-    def relaxed(self, frames: np.ndarray) -> np.ndarray:
-        """(R, T, N, 3) Å -> the same shape."""
-        begin = clock.perf_counter()
-        flat = frames.reshape(-1, *frames.shape[2:])
-        relaxed = np.stack([self._minimizer.minimized(frame) for frame in flat]).reshape(frames.shape)
-        self.n_frames += len(flat)
-        self.seconds += clock.perf_counter() - begin
-        return relaxed
-
-    def tell(self, total: float) -> None:
-        """Say what relaxation cost."""
-        each = 1000 * self.seconds / self.n_frames
-        click.echo(f"relaxation: {self.seconds:.1f} s, {each:.1f} ms per frame, {self.seconds / total:.0%} of the time")
+def _finishers(start: Start, options: Options, model: ModelInfo) -> list[Finisher]:
+    """What is done to frames before they are written, in this order."""
+    out: list[Finisher] = [Relaxer(start)] if options.relax else []
+    if options.thermalise:
+        out.append(Warmer(start, options.thermalise, options.temperature, model, options.seed, options.n_replicas))
+    return out
 
 
 def _load(start: Start, options: Options) -> tuple[ModelInfo, Propagator]:

@@ -10,6 +10,7 @@ import openmm as mm
 from openmm import app, unit
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.forcefield.build import with_native_obc
 
 _WATER_MODELS = {
     "tip3p": "tip3p",
@@ -19,13 +20,14 @@ _WATER_MODELS = {
     "tip4pew": "tip4pew",
     "opc": "tip4pew",
 }
+_OBC2 = "implicit/obc2.xml"
 _PADDING = 1.2  # nm; the box is at least twice as wide, so that it may shrink at a cutoff of 0.8
 _PRESSURE = 1.0  # bar
 _CUTOFF = 0.8  # nm
 
 
 def implicit_system(topology: app.Topology, files: Sequence[str]) -> mm.System:
-    """System of a peptide without solvent molecules.
+    """System of a peptide without solvent molecules; OBC2 by the native force, which is several times as fast on CPUs.
 
     Raises
     ------
@@ -34,11 +36,12 @@ def implicit_system(topology: app.Topology, files: Sequence[str]) -> mm.System:
     """
     try:
         field = app.ForceField(*files)
-        return field.createSystem(
+        system = field.createSystem(
             topology, nonbondedMethod=app.NoCutoff, constraints=app.HBonds, hydrogenMass=3 * unit.amu
         )
     except (ValueError, OSError) as error:
         raise MDGenError(_reason(error, files)) from error
+    return with_native_obc(system) if _OBC2 in files else system
 
 
 def solvated(

@@ -140,6 +140,11 @@ def build_system(topology: app.Topology, hydrogen_mass: float | None = None) -> 
         )
     except ValueError as error:
         raise MDGenError(f"{str(error).splitlines()[0]}; {_FORCE_FIELD} needs complete, standard residues") from error
+    return with_native_obc(system)
+
+
+def with_native_obc(system: openmm.System) -> openmm.System:
+    """The System that `implicit/obc2.xml` made, with its ``CustomGBForce`` replaced by the native force."""
     index, custom = next(
         (index, force) for index, force in enumerate(system.getForces()) if isinstance(force, openmm.CustomGBForce)
     )

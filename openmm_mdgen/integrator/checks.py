@@ -44,8 +44,12 @@ def check_system(system: mm.System, topology: app.Topology) -> None:
             )
 
 
-def warn_of_system(system: mm.System, topology: app.Topology, told: Collection[str] = ()) -> set[str]:
+def warn_of_system(
+    system: mm.System, topology: app.Topology, told: Collection[str] = (), thermalise: int = 0
+) -> set[str]:
     """Warn of what a System has and generated frames do not heed: a box, massless atoms, biases and restraints.
+
+    Frames that run for a number of steps after they are made feel biases and restraints for that long.
 
     Returns
     -------
@@ -68,7 +72,7 @@ def warn_of_system(system: mm.System, topology: app.Topology, told: Collection[s
             f"{frozen.sum()} of {len(frozen)} atoms are massless and stay where they are, and the model moves the "
             "others as if all moved: bonds between them stretch; give masses back for frames of the model's ensemble",
         )
-    return found | warn_of_idle_forces(system, topology, told)
+    return found | warn_of_idle_forces(system, topology, told, thermalise)
 
 
 def _warn_unless(told: bool, message: str) -> None:

@@ -52,7 +52,9 @@ def check_forces(system: mm.System) -> None:
             )
 
 
-def warn_of_idle_forces(system: mm.System, topology: app.Topology, known: Collection[str] = ()) -> set[str]:
+def warn_of_idle_forces(
+    system: mm.System, topology: app.Topology, known: Collection[str] = (), thermalise: int = 0
+) -> set[str]:
     """One warning that names the biases and restraints of a System; those in `known` were named before.
 
     Returns
@@ -63,13 +65,19 @@ def warn_of_idle_forces(system: mm.System, topology: app.Topology, known: Collec
     idle = idle_forces(system, topology)
     fresh = sorted(set(idle) - set(known))
     if fresh:
-        what, acts = ("it acts", "its energy") if len(fresh) == 1 else ("they act", "their energies")
-        warnings.warn(
-            f"{', '.join(fresh)} will not act: frames are the model's and obey no force, though {acts} will be "
-            f"reported; remove {'it' if len(fresh) == 1 else 'them'}, or run MD where {what}",
-            MDGenWarning,
-            stacklevel=2,
-        )
+        one = len(fresh) == 1
+        what, acts, each = ("it acts", "its energy", "it") if one else ("they act", "their energies", "them")
+        if thermalise:
+            how = (
+                f"will act for the {thermalise} steps after each frame only: frames themselves are the model's and "
+                f"obey no force; give more steps as thermalise=, or run MD where {what} all the time"
+            )
+        else:
+            how = (
+                f"will not act: frames are the model's and obey no force, though {acts} will be reported; remove "
+                f"{each}, give steps of dynamics as thermalise=, or run MD where {what}"
+            )
+        warnings.warn(f"{', '.join(fresh)} {how}", MDGenWarning, stacklevel=2)
     return set(idle)
 
 

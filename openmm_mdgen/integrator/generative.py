@@ -35,6 +35,7 @@ from openmm_mdgen.integrator.placing import FramePlacer, read_positions
 from openmm_mdgen.integrator.restoring import RestoringIntegrator
 from openmm_mdgen.integrator.solvent import check_solvent
 from openmm_mdgen.integrator.state import EXHAUSTED, GeneratorState, StateVariables, fingerprint, text_fingerprint
+from openmm_mdgen.integrator.thermalising import thermaliser_of
 from openmm_mdgen.integrator.velocities import VelocitySource
 from openmm_mdgen.tasks.chain import Link
 from openmm_mdgen.tasks.protocols import ModelLike
@@ -72,6 +73,9 @@ class GenerativeIntegrator(RestoringIntegrator):
         Where the network runs ("cpu", "cuda", "mps"); chosen if left out.
     strict : bool, optional
         Raise where a temperature outside the model's range would give a warning.
+    thermalise : int, optional
+        Steps of Langevin dynamics (2 fs, or `stepSize` where that is shorter) that every frame is run for in the
+        System; 0 if left out. Forces, biases and restraints are felt for so long.
 
     Raises
     ------
@@ -97,7 +101,8 @@ class GenerativeIntegrator(RestoringIntegrator):
     given by name or file travels as that, with a hash of its content.
 
     Not supported: use within a CompoundIntegrator, or after deserialising from XML: the positions become NaN, which
-    reporters refuse to write. Forces do not influence the frames.
+    reporters refuse to write. Forces do not influence the frames but by `thermalise`; velocities then are those of the
+    dynamics, and the next block of frames starts from where they ended.
 
     Examples
     --------
@@ -116,6 +121,8 @@ class GenerativeIntegrator(RestoringIntegrator):
         seed: int | None = ...,
         device: str | None = ...,
         strict: bool = ...,
+        *,
+        thermalise: int = ...,
     ) -> None: ...
     @overload
     def __init__(
@@ -129,6 +136,8 @@ class GenerativeIntegrator(RestoringIntegrator):
         seed: int | None = ...,
         device: str | None = ...,
         strict: bool = ...,
+        *,
+        thermalise: int = ...,
     ) -> None: ...
     def __init__(
         self,
@@ -142,6 +151,7 @@ class GenerativeIntegrator(RestoringIntegrator):
         seed: int | None = None,
         device: str | None = None,
         strict: bool | None = None,
+        thermalise: int = 0,
     ) -> None:
         listen_to_contexts()
         named = Arguments(temperature, frictionCoeff, stepSize, frameInterval, model, seed, device, strict)
@@ -160,7 +170,8 @@ class GenerativeIntegrator(RestoringIntegrator):
             checks.check_interval(self._interval, self._model.info.intervals)
         self._known_temperatures: set[float] = set()
         self._temperature = self.addGlobalVariable("temperature", self._checked_temperature(given.temperature))
-        self._source_key = text_fingerprint(f"{self._model.content}:{self._interval}")
+        steps = f":{thermalise}" if thermalise else ""
+        self._source_key = text_fingerprint(f"{self._model.content}:{self._interval}{steps}")
         first = GeneratorState(
             checks.checked_seed(given.seed),
             source_key=self._source_key,
@@ -168,6 +179,7 @@ class GenerativeIntegrator(RestoringIntegrator):
         )
         self._variables = StateVariables(self, first)
         self._add_guard()
+        self._thermaliser = thermaliser_of(self, thermalise)
         self._forget_context()
 
     def _forget_context(self) -> None:
@@ -223,6 +235,15 @@ class GenerativeIntegrator(RestoringIntegrator):
         self._placer.put(context, self._frames(state)[state.index], positions, self.getConstraintTolerance())
         context.setVelocities(self._velocities.draw(temperature, _velocity_key(state)))
         context.applyVelocityConstraints(self.getConstraintTolerance())
+        if self._thermaliser is not None:
+            self._thermaliser.run(
+                self,
+                context,
+                longest_step=self._step_size,
+                temperature=temperature,
+                friction=self._friction,
+                key=_velocity_key(state),
+            )
         state = replace(state, index=state.index + 1)
         self._variables.write(self, state)
         self._given = (_frame_key(state), read_positions(context))
@@ -257,9 +278,13 @@ class GenerativeIntegrator(RestoringIntegrator):
 
     def _was_moved(self, state: GeneratorState, context: mm.Context, positions: np.ndarray) -> bool:
         """Whether `positions` differ from the frame that the state says was given last."""
-        if self._given is None or self._given[0] != _frame_key(state):  # resumed or rewound: give it once more
-            self._placer.put(context, self._frames(state)[state.index - 1], positions, self.getConstraintTolerance())
-            self._given = (_frame_key(state), read_positions(context))
+        if self._given is None or self._given[0] != _frame_key(state):  # resumed or rewound
+            if self._thermaliser is not None:
+                self._given = (_frame_key(state), self._thermaliser.end(self))
+            else:  # give it once more
+                put = self._frames(state)[state.index - 1]
+                self._placer.put(context, put, positions, self.getConstraintTolerance())
+                self._given = (_frame_key(state), read_positions(context))
         return bool(np.abs(positions - self._given[1]).max() > MOVED)
 
     def _frames(self, state: GeneratorState) -> np.ndarray:
@@ -307,7 +332,8 @@ class GenerativeIntegrator(RestoringIntegrator):
         """Check the System and keep what is read from it; where other atoms are massless now, start another block."""
         system = context.getSystem()
         checks.check_system(system, self._topology)
-        self._told |= checks.warn_of_system(system, self._topology, self._told)
+        steps = 0 if self._thermaliser is None else self._thermaliser.steps
+        self._told |= checks.warn_of_system(system, self._topology, self._told, steps)
         self._velocities = VelocitySource(system)
         self._placer = FramePlacer(system)
         before, self._frozen = self._frozen, self._placer.frozen

@@ -13,6 +13,9 @@ from openmm_mdgen.convert.openmm import structure_to_topology
 from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.forcefield.build import build_system
+from openmm_mdgen.tasks.hydrogens import ROOM
+from openmm_mdgen.tasks.propagator import block_seed
+from openmm_mdgen.tasks.protocols import ModelInfo
 
 _FRICTION, _STEP = 1.0, 0.002  # 1/ps, ps
 _LARGEST_SEED = 2**31 - 1
@@ -82,11 +85,22 @@ class Thermalise(TransformationBase):  # type: ignore[misc]  # comes without typ
         return vars(self) | {"_context": None}
 
     def _transform(self, ts: Timestep) -> Timestep:
+        ts.positions[self._indices] = self.thermalised(ts.positions[self._indices], ts.frame)
+        return ts
+
+    def thermalised(self, positions: np.ndarray, frame: int) -> np.ndarray:
+        """Positions (N, 3) Å of the chosen atoms in a frame -> where they are after the steps.
+
+        Raises
+        ------
+        MDGenError
+            If the frame blows up.
+        """
         context = self._ready()
-        seed = 1 + int(np.random.default_rng((self.seed, ts.frame)).integers(_LARGEST_SEED - 1))
+        seed = 1 + int(np.random.default_rng((self.seed, frame)).integers(_LARGEST_SEED - 1))
         context.getIntegrator().setRandomNumberSeed(seed)
         context.reinitialize()
-        context.setPositions(ts.positions[self._indices].astype(np.float64) / 10)
+        context.setPositions(positions.astype(np.float64) / 10)
         context.applyConstraints(1e-6)
         context.setVelocitiesToTemperature(self.temperature, seed)
         try:
@@ -94,14 +108,13 @@ class Thermalise(TransformationBase):  # type: ignore[misc]  # comes without typ
             state = context.getState(positions=True)
         except mm.OpenMMException as error:
             raise MDGenError(
-                f"frame {ts.frame} blew up within {self.steps} steps ({str(error).splitlines()[0]}); relax it first, "
+                f"frame {frame} blew up within {self.steps} steps ({str(error).splitlines()[0]}); relax it first, "
                 "or take fewer steps"
             ) from error
-        positions = state.getPositions(asNumpy=True).value_in_unit(unit.angstrom)
-        if not np.isfinite(positions).all():
-            raise MDGenError(f"frame {ts.frame} blew up within {self.steps} steps; relax it first, or take fewer steps")
-        ts.positions[self._indices] = positions
-        return ts
+        out: np.ndarray = state.getPositions(asNumpy=True).value_in_unit(unit.angstrom)
+        if not np.isfinite(out).all():
+            raise MDGenError(f"frame {frame} blew up within {self.steps} steps; relax it first, or take fewer steps")
+        return out
 
     def _ready(self) -> mm.Context:
         if self._context is None:
@@ -109,3 +122,12 @@ class Thermalise(TransformationBase):  # type: ignore[misc]  # comes without typ
             platform = mm.Platform.getPlatformByName(self.platform)
             self._context = mm.Context(mm.XmlSerializer.deserialize(self._system), integrator, platform)
         return self._context
+
+
+def thermalise_replica(
+    atoms: AtomGroup, steps: int, temperature: float | None, info: ModelInfo, seed: int, replica: int
+) -> Thermalise:
+    """What runs the frames of one generated trajectory: at the model's temperature where none is given, and with noise
+    of the replica's own."""
+    kelvin = temperature or info.temperature or ROOM
+    return Thermalise(atoms, steps, temperature=kelvin, seed=block_seed(seed, 0, replica))
