@@ -56,9 +56,7 @@ def test_resumed_runs_are_the_same_to_the_last_bit(make_simulation, make_integra
 def test_a_copy_goes_its_own_way_with_the_same_frames(make_simulation, make_integrator):
     integrator = make_integrator(thermalise=STEPS)
     twin = copy.deepcopy(integrator)
-    np.testing.assert_array_equal(
-        frames(make_simulation(integrator), 5000), frames(make_simulation(twin), 5000)
-    )
+    np.testing.assert_array_equal(frames(make_simulation(integrator), 5000), frames(make_simulation(twin), 5000))
 
 
 def test_positions_that_the_script_moved_are_gone_on_from(make_simulation, make_integrator, make_toy):
@@ -71,7 +69,9 @@ def test_positions_that_the_script_moved_are_gone_on_from(make_simulation, make_
     assert np.abs(after - moved).max() < 0.1
 
 
-def test_a_restraint_is_felt_and_its_warning_says_for_how_long(make_simulation, make_integrator, alanine_system, make_toy):
+def test_a_restraint_is_felt_and_its_warning_says_for_how_long(
+    make_simulation, make_integrator, alanine_system, make_toy
+):
     force = mm.CustomExternalForce("strength*(x - 1)^2")
     force.addGlobalParameter("strength", 0.0)
     for atom in range(22):
@@ -96,7 +96,9 @@ def test_massless_atoms_stay(make_simulation, make_integrator, alanine_system):
     before = simulation.context.getState(positions=True).getPositions(asNumpy=True)._value[8].copy()
     with pytest.warns(MDGenWarning, match="massless"):
         simulation.step(2500)
-    np.testing.assert_array_equal(simulation.context.getState(positions=True).getPositions(asNumpy=True)._value[8], before)
+    np.testing.assert_array_equal(
+        simulation.context.getState(positions=True).getPositions(asNumpy=True)._value[8], before
+    )
 
 
 def test_a_checkpoint_of_another_number_of_steps_goes_on_from_its_positions(make_simulation, make_integrator, tmp_path):

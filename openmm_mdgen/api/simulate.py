@@ -176,9 +176,7 @@ def _relax(universe: Universe) -> None:
     universe.trajectory.add_transformations(Relax(universe.atoms))
 
 
-def _thermalise(
-    universes: list[Universe], steps: int, temperature: float | None, info: ModelInfo, seed: int
-) -> None:
+def _thermalise(universes: list[Universe], steps: int, temperature: float | None, info: ModelInfo, seed: int) -> None:
     """Real dynamics after every frame."""
     from openmm_mdgen.trajectory.thermalise import thermalise_replica  # brings OpenMM
 

@@ -37,7 +37,9 @@ class Finisher(ABC):
     def tell(self, total: float) -> None:
         """Say what it cost, of so many seconds in all."""
         each = 1000 * self.seconds / self.n_frames
-        click.echo(f"{self.name}: {self.seconds:.1f} s, {each:.1f} ms per frame, {self.seconds / total:.0%} of the time")
+        click.echo(
+            f"{self.name}: {self.seconds:.1f} s, {each:.1f} ms per frame, {self.seconds / total:.0%} of the time"
+        )
 
 
 class Relaxer(Finisher):

@@ -13,6 +13,7 @@ from openmm import app, unit
 from openmm_mdgen.convert.openmm import residue_order, structure_to_topology
 from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.forcefield.build import with_native_obc
 from openmm_mdgen.peptide.chain import is_hydrogen
 from openmm_mdgen.peptide.matching import match_atoms
 from openmm_mdgen.peptide.structure import Structure
@@ -135,6 +136,7 @@ def _context(structure: Structure) -> tuple[openmm.Context, np.ndarray]:
     except ValueError as error:
         reason = str(error).splitlines()[0]
         raise MDGenError(f"{FORCE_FIELD[0]} does not know the molecule ({reason}); energies need all atoms") from error
+    system = with_native_obc(system)
     for force in system.getForces():
         if isinstance(force, openmm.NonbondedForce | openmm.GBSAOBCForce | openmm.CustomGBForce):
             force.setForceGroup(_GROUPS["nonbonded"])
