@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "flow": "errors",
     "peptide": "geometry errors",
     "tokens": "geometry errors",
-    "evaluation": "convert peptide geometry files errors",
+    "evaluation": "forcefield convert peptide geometry files errors",
     "network": "tokens errors",
     "published": "flow peptide geometry files errors",
     "convert": "peptide geometry errors",

@@ -62,7 +62,7 @@ def test_a_copy_goes_its_own_way_with_the_same_frames(make_simulation, make_inte
 def test_positions_that_the_script_moved_are_gone_on_from(make_simulation, make_integrator, make_toy):
     simulation = make_simulation(make_integrator(thermalise=STEPS, model=make_toy(scale=0.0)))
     simulation.step(2500)
-    moved = simulation.context.getState(positions=True).getPositions(asNumpy=True)._value + [1.0, 0.0, 0.0]
+    moved = simulation.context.getState(positions=True).getPositions(asNumpy=True)._value + np.array([1.0, 0.0, 0.0])
     simulation.context.setPositions(moved)
     simulation.step(2500)
     after = simulation.context.getState(positions=True).getPositions(asNumpy=True)._value

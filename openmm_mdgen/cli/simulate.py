@@ -194,7 +194,7 @@ def _write_recipes(start: Start, options: Options, output: Path, paths: list[Pat
 
     if options.relax or options.thermalise or options.steps is not None:
         raise MDGenError(
-            "a .mdgen recipe cannot hold --relax, --thermalise or --steps; write the frames, for example with -o out.xtc"
+            "a .mdgen recipe cannot hold --relax, --thermalise or --steps; write the frames, with -o out.xtc"
         )
     topology = _write_topology(start, output) or start.path
     model = Path(options.model) if Path(options.model).is_file() else options.model
