@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from openmm_mdgen.cli.options import (
+    Sampling,
     output_option,
     residues_option,
     sampling_options,
@@ -40,12 +41,8 @@ def command(
     output: Path,
     sequences: int,
     select: str | None,
-    model: str,
     identities: str,
-    seed: int,
-    temperature: float | None,
-    steps: int | None,
-    device: str | None,
+    sampling: Sampling,
 ) -> None:
     """Find residues that fit the motion of the others in TRAJECTORY, with a trajectory for each of the best sequences.
 
@@ -59,12 +56,8 @@ def command(
         select_atoms(open_trajectory(trajectory, topology), select, "--select"),
         residues,
         n_sequences=sequences,
-        model=model,
-        seed=seed,
-        device=device,
         identities=identities,
-        steps=steps,
-        temperature=temperature,
+        **vars(sampling),
     )
     for residue, row in zip(result.residues, result.probabilities, strict=True):
         best = sorted(zip(row, result.letters, strict=True), reverse=True)[:6]

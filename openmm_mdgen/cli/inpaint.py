@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from openmm_mdgen.cli.options import (
+    Sampling,
     output_option,
     residues_option,
     sampling_options,
@@ -37,11 +38,7 @@ def command(
     samples: int,
     select: str | None,
     untold: bool,
-    model: str,
-    seed: int,
-    temperature: float | None,
-    steps: int | None,
-    device: str | None,
+    sampling: Sampling,
 ) -> None:
     """Generate the motion of some residues of TRAJECTORY anew, to fit that of the others, which stay as they are."""
     from openmm_mdgen.api.inpaint import inpaint
@@ -55,12 +52,8 @@ def command(
         atoms,
         residues,
         n_samples=samples,
-        model=model,
-        seed=seed,
-        device=device,
         told=not untold,
-        steps=steps,
-        temperature=temperature,
+        **vars(sampling),
     )
     write_universes(universes, paths)
     if fitting is not None:

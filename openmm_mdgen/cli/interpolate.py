@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from openmm_mdgen.cli.options import interval_option, output_option, sampling_options, time_option
+from openmm_mdgen.cli.options import Sampling, interval_option, output_option, sampling_options, time_option
 from openmm_mdgen.cli.quantities import Count, text_to_time
 from openmm_mdgen.cli.universes import check_outputs, write_universes
 from openmm_mdgen.convert.structures import file_to_atoms
@@ -36,11 +36,7 @@ def command(
     time: float,
     interval: float,
     through: tuple[str, ...],
-    model: str,
-    seed: int,
-    temperature: float | None,
-    steps: int | None,
-    device: str | None,
+    sampling: Sampling,
 ) -> None:
     """Generate paths from structure START to structure END, two conformations of one peptide.
 
@@ -62,11 +58,7 @@ def command(
         time=time,
         interval=interval,
         through=dict(keys),
-        model=model,
-        seed=seed,
-        device=device,
-        steps=steps,
-        temperature=temperature,
+        **vars(sampling),
     )
     fitting = write_fitting_topology(universes[0].atoms, _n_atoms(start), output)
     write_universes(universes, paths)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -62,8 +64,27 @@ def output_option(default: str | None, more: str) -> Decorator:
     )
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How a network is sampled; the names are those of the functions' arguments."""
+
+    model: str
+    seed: int
+    temperature: float | None
+    steps: int | None
+    device: str | None
+
+
 def sampling_options(function: Callable[..., None]) -> Callable[..., None]:
-    """How a network is asked: model, seed, temperature, steps, device."""
+    """Options of how a network is sampled; the command gets them as one argument, ``sampling``."""
+
+    @functools.wraps(function)
+    def command(
+        *, model: str, seed: int, temperature: float | None, steps: int | None, device: str | None, **rest: object
+    ) -> None:
+        function(sampling=Sampling(model, seed, temperature, steps, device), **rest)
+
+    decorated: Callable[..., None] = command
     for option in (device_option, steps_option, temperature_option, seed_option, model_option):
-        function = option(function)
-    return function
+        decorated = option(decorated)
+    return decorated

@@ -13,6 +13,7 @@ from openmm_mdgen.cli import show
 from openmm_mdgen.cli.finishing import Finisher, Relaxer, Warmer
 from openmm_mdgen.cli.many import SimulateOneOrMany
 from openmm_mdgen.cli.options import (
+    Sampling,
     interval_option,
     output_option,
     quiet_option,
@@ -43,11 +44,7 @@ class Options:
     skip: int
     interval: float
     n_replicas: int
-    seed: int
-    temperature: float | None
-    model: str
-    device: str | None
-    steps: int | None
+    sampling: Sampling
     relax: bool
     thermalise: int
     hydrogens: str
@@ -100,11 +97,7 @@ def command(
     equilibrate: float | None,
     replicas: int,
     output: Path | None,
-    model: str,
-    seed: int,
-    temperature: float | None,
-    steps: int | None,
-    device: str | None,
+    sampling: Sampling,
     relax: bool,
     thermalise: int,
     hydrogens: str,
@@ -123,11 +116,7 @@ def command(
         skip=whole_intervals(equilibrate, interval, "--equilibrate") if equilibrate else 0,
         interval=interval,
         n_replicas=replicas,
-        seed=seed,
-        temperature=temperature,
-        model=model,
-        device=device,
-        steps=steps,
+        sampling=sampling,
         relax=relax,
         thermalise=thermalise,
         hydrogens=hydrogens,
@@ -159,7 +148,7 @@ def _write_frames(start: Start, options: Options, output: Path, paths: list[Path
         propagator,
         start.structure.positions,
         options.n_frames,
-        seed=options.seed,
+        seed=options.sampling.seed,
         n_replicas=options.n_replicas,
         skip=options.skip,
     )
@@ -192,25 +181,29 @@ def _write_recipes(start: Start, options: Options, output: Path, paths: list[Pat
     from openmm_mdgen.trajectory.recipe import Recipe
     from openmm_mdgen.trajectory.recipe_file import write_recipe
 
-    if options.relax or options.thermalise or options.steps is not None:
+<<<<<<< HEAD
+    if options.relax or options.thermalise or options.sampling.steps is not None:
+=======
+    if options.relax or options.sampling.steps is not None:
+>>>>>>> 690f63d (Training runs share their course, commands how a network is sampled; the equal places that are left, and why)
         raise MDGenError(
             "a .mdgen recipe cannot hold --relax, --thermalise or --steps; write the frames, with -o out.xtc"
         )
     topology = _write_topology(start, output) or start.path
-    model = Path(options.model) if Path(options.model).is_file() else options.model
+    model = Path(options.sampling.model) if Path(options.sampling.model).is_file() else options.sampling.model
     for replica, path in enumerate(paths):
         recipe = Recipe(
             model=model,
             structure=topology.absolute() if topology else start.structure,
             n_frames=options.n_frames,
             interval=options.interval,
-            seed=options.seed,
+            seed=options.sampling.seed,
             replica=replica,
             skip=options.skip,
             hydrogens=options.hydrogens,
-            temperature=options.temperature,
+            temperature=options.sampling.temperature,
         )
-        write_recipe(recipe_to_universe(recipe.with_hashes(), device=options.device).trajectory.recipe, path)
+        write_recipe(recipe_to_universe(recipe.with_hashes(), device=options.sampling.device).trajectory.recipe, path)
         click.echo(f"recipe of {options.n_frames} frames, {time_to_text(options.interval)} apart: {path}")
 
 
@@ -218,17 +211,17 @@ def _finishers(start: Start, options: Options, model: ModelInfo) -> list[Finishe
     """What is done to frames before they are written, in this order."""
     out: list[Finisher] = [Relaxer(start)] if options.relax else []
     if options.thermalise:
-        out.append(Warmer(start, options.thermalise, options.temperature, model, options.seed, options.n_replicas))
+        out.append(Warmer(start, options.thermalise, options.sampling.temperature, model, options.sampling.seed, options.n_replicas))
     return out
 
 
 def _load(start: Start, options: Options) -> tuple[ModelInfo, Propagator]:
     """What the model says of itself, and the propagator that it gives for the structure."""
-    model = as_simulator(options.model, options.device)
-    if options.steps is not None:
-        model = with_steps(model, options.steps)
+    model = as_simulator(options.sampling.model, options.sampling.device)
+    if options.sampling.steps is not None:
+        model = with_steps(model, options.sampling.steps)
     info = model_info(model)
-    kelvin = sampled_temperature(options.temperature, info)
+    kelvin = sampled_temperature(options.sampling.temperature, info)
     propagator = bind_simulator(
         model, start.structure, options.interval, temperature=kelvin, hydrogens=options.hydrogens
     )

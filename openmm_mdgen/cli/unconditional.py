@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from openmm_mdgen.cli.options import (
+    Sampling,
     interval_option,
     output_option,
     replicas_option,
@@ -29,11 +30,7 @@ def command(
     interval: float,
     replicas: int,
     output: Path | None,
-    model: str,
-    seed: int,
-    temperature: float | None,
-    steps: int | None,
-    device: str | None,
+    sampling: Sampling,
 ) -> None:
     """Generate trajectories of SEQUENCE (STHK, ACE-A-NME) whose first frame is drawn, not built or equilibrated."""
     from openmm_mdgen.api.interpolate import unconditional
@@ -46,11 +43,7 @@ def command(
         time=time,
         interval=interval,
         replicas=replicas,
-        model=model,
-        seed=seed,
-        device=device,
-        steps=steps,
-        temperature=temperature,
+        **vars(sampling),
     )
     assert isinstance(universes, list)
     write_topology(universes[0], topology)

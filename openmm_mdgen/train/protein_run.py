@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import csv
-import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.optim import Optimizer
@@ -21,6 +19,7 @@ from openmm_mdgen.published.file import load_published, save_published
 from openmm_mdgen.published.network import PublishedNetwork
 from openmm_mdgen.published.task import PublishedSettings
 from openmm_mdgen.published.tokens import EncodedTokens, PublishedTokens
+from openmm_mdgen.train.course import Course
 from openmm_mdgen.train.fabric import build_fabric
 from openmm_mdgen.train.flow import update_average
 from openmm_mdgen.train.protein_cache import ProteinCache, open_protein_cache
@@ -176,62 +175,34 @@ class ProteinRun:
     ) -> None:
         self.fabric, self.config, self.network, self.loss, self.average = fabric, config, network, loss, average
         self.optimizer, self.out = optimizer, out
-        self.step, self.seconds, self.size = 0, 0.0, config.windows.batch
-        self.losses: list[tuple[int, float, float, float]] = []
+        self.size = config.windows.batch
+        self.course = Course(fabric, config, out)
+        self._parts = {"network": network, "optimizer": optimizer}
 
     def resume(self) -> None:
         """Take up ``last.ckpt`` where there is one."""
-        path = self.out / "last.ckpt"
-        if not path.exists():
-            return
-        state = self._state()
-        rest = self.fabric.load(path, state)
-        self.average.load_state_dict(rest.pop("average"))
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.losses = [tuple(row) for row in state["losses"]]
-        self.fabric.print(f"resuming at step {self.step} of {self.config.n_steps}")
-
-    def _state(self) -> dict[str, Any]:
-        return {
-            "network": self.network,
-            "optimizer": self.optimizer,
-            "step": self.step,
-            "seconds": self.seconds,
-            "losses": self.losses,
-        }
+        self.course.resume(self._parts, self.average)
 
     def fit(self, windows: ProteinWindows, held_out: ProteinWindows) -> None:
         """Steps until the end, with a checkpoint, a validation and an export every ``every`` steps."""
         from tqdm import tqdm
 
-        config, losses, began = self.config, [], time.monotonic()
-        bar = tqdm(total=config.n_steps, initial=self.step, unit="step", disable=not self.fabric.is_global_zero)
+        course, losses, began = self.course, [], time.monotonic()
+        bar = tqdm(total=self.config.n_steps, initial=course.step, unit="step", disable=not self.fabric.is_global_zero)
         for batch in self._ahead(windows):
-            losses.append(self._one_step(batch, self._progress(time.monotonic() - began)))
-            self.step += 1
+            losses.append(self._one_step(batch, course.progress(time.monotonic() - began)))
+            course.step += 1
             bar.update()
             bar.set_postfix(loss=f"{sum(losses[-100:]) / len(losses[-100:]):.4f}")
-            ended = self.step == config.n_steps or self._progress(time.monotonic() - began) >= 1
-            if self.step % config.every == 0 or ended:
-                self.seconds, began = self.seconds + time.monotonic() - began, time.monotonic()
-                self.losses.append((self.step, sum(losses) / len(losses), self._validate(held_out), self.seconds))
+            elapsed = time.monotonic() - began
+            if course.is_due(elapsed):
+                began = time.monotonic()
+                course.note(sum(losses) / len(losses), self._validate(held_out), elapsed)
                 losses = []
-                self._save()
-            if ended or self._is_stale():
+                course.save(self._parts, self.average, self._export)
+            if course.progress() >= 1 or course.is_stale():
                 break
         bar.close()
-
-    def _progress(self, elapsed: float = 0.0) -> float:
-        """How much of the run is done, by steps or by time, whichever is further."""
-        minutes = self.config.minutes
-        by_time = (self.seconds + elapsed) / (60 * minutes) if minutes else 0.0
-        return max(self.step / self.config.n_steps, by_time)
-
-    def _is_stale(self) -> bool:
-        """Whether the validation loss has not fallen for as long as is waited for."""
-        seen = [validation for _, _, validation, _ in self.losses]
-        patience = self.config.patience
-        return patience is not None and len(seen) > patience and min(seen[-patience:]) >= min(seen[:-patience])
 
     def _ahead(self, windows: ProteinWindows) -> Iterator[EncodedTokens]:
         """The batches left, each drawn while the one before it is trained on."""
@@ -241,8 +212,8 @@ class ProteinRun:
             return windows.draw(seed, step, fabric.global_rank, fabric.world_size)
 
         with ThreadPoolExecutor(1) as pool:
-            steps = range(self.step, self.config.n_steps)
-            following: Future[EncodedTokens] | None = pool.submit(draw, self.step) if steps else None
+            steps = range(self.course.step, self.config.n_steps)
+            following: Future[EncodedTokens] | None = pool.submit(draw, steps[0]) if steps else None
             for step in steps:
                 assert following is not None
                 batch = following.result()
@@ -250,18 +221,18 @@ class ProteinRun:
                 yield batch
 
     def _one_step(self, batch: EncodedTokens, progress: float) -> float:
-        config, fabric = self.config, self.fabric
+        config, fabric, step = self.config, self.fabric, self.course.step
         for group in self.optimizer.param_groups:
             falling = (1 - progress) / config.decay if config.decay else 1.0
-            group["lr"] = config.rate * max(0.0, min(1.0, (self.step + 1) / _WARMUP, falling))
+            group["lr"] = config.rate * max(0.0, min(1.0, (step + 1) / _WARMUP, falling))
         numbers = range(fabric.global_rank, config.windows.batch, fabric.world_size)
-        value = self._backward(batch, window_seeds(config.seed, self.step, numbers))
+        value = self._backward(batch, window_seeds(config.seed, step, numbers))
         fabric.clip_gradients(self.loss, self.optimizer, max_norm=1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        update_average(self.average, self.network, self.step, config.ema)
+        update_average(self.average, self.network, step, config.ema)
         if value != value:
-            raise MDGenError(f"the loss is not a number at step {self.step}; lower --adamw-rate")
+            raise MDGenError(f"the loss is not a number at step {step}; lower --adamw-rate")
         return value
 
     def _backward(self, batch: EncodedTokens, seeds: list[int]) -> float:
@@ -303,14 +274,6 @@ class ProteinRun:
                 total += float(measured(lambda batch=batch, seeds=seeds: (batch, seeds)))
         return total / _N_VALIDATION
 
-    def _save(self) -> None:
-        temporary = self.out / "last.ckpt.tmp"
-        self.fabric.save(temporary, {**self._state(), "average": self.average.state_dict()})
-        if not self.fabric.is_global_zero:
-            return
-        self._export()
-        os.replace(temporary, self.out / "last.ckpt")  # last, so that a run which is over has all its files
-
     def _export(self) -> None:
         config = self.config
         settings = PublishedSettings(
@@ -322,7 +285,3 @@ class ProteinRun:
             n_steps=config.solver_steps,
         )
         save_published(self.average, settings, self.out / "model.safetensors")
-        with open(self.out / "losses.csv", "w", newline="") as handle:
-            writer = csv.writer(handle)
-            writer.writerow(("step", "train", "validation", "seconds"))
-            writer.writerows(self.losses)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import csv
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +15,9 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.train.cache import Cache, open_cache
+from openmm_mdgen.train.course import Course
 from openmm_mdgen.train.fabric import build_fabric
 from openmm_mdgen.train.flow import (
     TrainingLoss,
@@ -216,90 +214,64 @@ class _Run:
     ) -> None:
         self.fabric, self.config, self.network, self.loss, self.average = fabric, config, network, loss, average
         self.optimizers, self.tables, self.out, self.start = optimizers, tables, out, start
-        self.step, self.seconds = 0, 0.0
-        self.losses: list[tuple[int, float, float, float]] = []
+        self.course = Course(fabric, config, out)
+        self._parts = {"network": network, **{f"optimizer_{k}": o for k, o in enumerate(optimizers)}}
 
     def resume(self) -> None:
         """Take up ``last.ckpt`` where there is one."""
-        path = self.out / "last.ckpt"
-        if not path.exists():
-            return
-        state = self._state()
-        rest = self.fabric.load(path, state)
-        self.average.load_state_dict(rest.pop("average"))
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.losses = [tuple(row) for row in state["losses"]]
-        self.fabric.print(f"resuming at step {self.step} of {self.config.n_steps}")
-
-    def _state(self) -> dict[str, Any]:
-        named = {f"optimizer_{k}": o for k, o in enumerate(self.optimizers)}
-        return {"network": self.network, "step": self.step, "seconds": self.seconds, "losses": self.losses, **named}
+        self.course.resume(self._parts, self.average)
 
     def fit(self, windows: Drawn, held_out: Drawn) -> None:
         """Steps until the end, with a checkpoint, a validation and an export every ``every`` steps."""
         from tqdm import tqdm
 
-        config, began = self.config, time.monotonic()
-        bar = tqdm(total=config.n_steps, initial=self.step, unit="step", disable=not self.fabric.is_global_zero)
+        config, course, began = self.config, self.course, time.monotonic()
+        bar = tqdm(total=config.n_steps, initial=course.step, unit="step", disable=not self.fabric.is_global_zero)
         losses: list[Tensor] = []
         checks = [to_device(held_out.draw(12345, k), self.fabric.device) for k in range(N_VALIDATION)]
         batches = draw_ahead(windows, self._numbers(), config.seed, config.workers)
-        while (progress := self._progress(time.monotonic() - began)) < 1 and not self._is_stale():
+        while (progress := course.progress(time.monotonic() - began)) < 1 and not course.is_stale():
             losses.append(self._one_step(next(batches), progress))
-            self.step += 1
+            course.step += 1
             bar.update()
-            if self.step % 20 == 0:
+            if course.step % 20 == 0:
                 bar.set_postfix(loss=f"{self._mean(losses[-100:]):.4f}")
             elapsed = time.monotonic() - began
-            if self.step % config.every == 0 or self._progress(elapsed) >= 1:
-                self.seconds, began = self.seconds + elapsed, time.monotonic()
-                validation = self._validate(checks, held_out.channel_weight)
-                self.losses.append((self.step, self._mean(losses), validation, self.seconds))
+            if course.is_due(elapsed):
+                began = time.monotonic()
+                course.note(self._mean(losses), self._validate(checks, held_out.channel_weight), elapsed)
                 losses = []
-                self._save(windows.coverage())
+                course.save(self._parts, self.average, lambda: self._export(windows.coverage()))
         bar.close()
-
-    def _is_stale(self) -> bool:
-        """Whether the validation loss has not fallen for as long as is waited for."""
-        seen = [validation for _, _, validation, _ in self.losses]
-        patience = self.config.patience
-        return patience is not None and len(seen) > patience and min(seen[-patience:]) >= min(seen[:-patience])
-
-    def _progress(self, elapsed: float) -> float:
-        """How much of the run is done, by steps or by time, whichever is further."""
-        config = self.config
-        by_time = (self.seconds + elapsed) / (60 * config.minutes) if config.minutes else 0.0
-        return max(self.step / config.n_steps, by_time)
 
     def _numbers(self) -> Iterator[int]:
         """Numbers of the batches that this process trains on."""
-        return (
-            step * self.fabric.world_size + self.fabric.global_rank for step in range(self.step, self.config.n_steps)
-        )
+        steps = range(self.course.step, self.config.n_steps)
+        return (step * self.fabric.world_size + self.fabric.global_rank for step in steps)
 
     def _mean(self, losses: list[Tensor]) -> float:
         """Mean of losses; the one place that waits for the device."""
         value = float(torch.stack(losses).mean())
         if value != value:
-            raise MDGenError(f"the loss is not a number at step {self.step}; lower --muon-rate and --adamw-rate")
+            raise MDGenError(f"the loss is not a number at step {self.course.step}; lower --muon-rate and --adamw-rate")
         return value
 
     def _one_step(self, batch: Batch, progress: float) -> Tensor:
-        config, fabric = self.config, self.fabric
+        config, fabric, step = self.config, self.fabric, self.course.step
         batch = to_device(batch, fabric.device)
         generator = torch.Generator(fabric.device if fabric.device.type == "cuda" else "cpu").manual_seed(
-            (config.seed << 40) + self.step * fabric.world_size + fabric.global_rank
+            (config.seed << 40) + step * fabric.world_size + fabric.global_rank
         )
         loss = self.loss(lambda: (batch, generator))
         fabric.backward(loss)
         fabric.clip_gradients(self.network, self.optimizers[0], max_norm=1.0)
         done = progress * config.n_steps
-        set_rate(self.optimizers, min(rate_factor(done, config.n_steps, 1, config.decay), (self.step + 1) / WARMUP))
+        set_rate(self.optimizers, min(rate_factor(done, config.n_steps, 1, config.decay), (step + 1) / WARMUP))
         for optimizer in self.optimizers:
             optimizer.step()
         for optimizer in self.optimizers:
             optimizer.zero_grad()
-        update_average(self.average, self.network, self.step, config.ema)
+        update_average(self.average, self.network, step, config.ema)
         out: Tensor = loss.detach()
         return out
 
@@ -311,23 +283,15 @@ class _Run:
                 total += float(flow_loss(self.average, batch, torch.Generator().manual_seed(k), channel_weight))
         return total / len(batches)
 
-    def _save(self, coverage: Coverage) -> None:
-        """Write the checkpoint under its name last, so that a run which is over has all its files."""
-        path, is_first = self.out / "last.ckpt", self.fabric.is_global_zero
-        with replacing(path) if is_first else nullcontext(path) as unfinished:  # the first process alone writes
-            self.fabric.save(unfinished, {**self._state(), "average": self.average.state_dict()})
-            if is_first:
-                self._export(coverage)
-
     def _about(self) -> dict[str, Any]:
         """What the weights say of the run."""
         start = self.start
         init = {} if start is None else {"init": {"name": start.name, "content_hash": start.content_hash}}
-        hours = round(self.seconds / 3600, 3)
-        return {"steps": self.step, "hours": hours, "windows": self.config.windows.about()} | init
+        hours = round(self.course.seconds / 3600, 3)
+        return {"steps": self.course.step, "hours": hours, "windows": self.config.windows.about()} | init
 
     def _export(self, coverage: Coverage) -> None:
-        """The weights, and the losses as a table and a picture."""
+        """The weights, and the losses as a picture."""
         weights = Weights(
             config=self.config.network,
             state=self.average.state_dict(),
@@ -339,11 +303,7 @@ class _Run:
             training=self._about(),
         )
         save_weights(self.out / "model.safetensors", weights)
-        with open(self.out / "losses.csv", "w", newline="") as handle:
-            writer = csv.writer(handle)
-            writer.writerow(("step", "train", "validation", "seconds"))
-            writer.writerows(self.losses)
-        draw_losses(self.losses, self.out / "losses.png")
+        draw_losses(self.course.losses, self.out / "losses.png")
 
 
 def united(coverage: Coverage, start: Weights) -> Coverage:
