@@ -181,11 +181,7 @@ def _write_recipes(start: Start, options: Options, output: Path, paths: list[Pat
     from openmm_mdgen.trajectory.recipe import Recipe
     from openmm_mdgen.trajectory.recipe_file import write_recipe
 
-<<<<<<< HEAD
     if options.relax or options.thermalise or options.sampling.steps is not None:
-=======
-    if options.relax or options.sampling.steps is not None:
->>>>>>> 690f63d (Training runs share their course, commands how a network is sampled; the equal places that are left, and why)
         raise MDGenError(
             "a .mdgen recipe cannot hold --relax, --thermalise or --steps; write the frames, with -o out.xtc"
         )
@@ -211,7 +207,16 @@ def _finishers(start: Start, options: Options, model: ModelInfo) -> list[Finishe
     """What is done to frames before they are written, in this order."""
     out: list[Finisher] = [Relaxer(start)] if options.relax else []
     if options.thermalise:
-        out.append(Warmer(start, options.thermalise, options.sampling.temperature, model, options.sampling.seed, options.n_replicas))
+        out.append(
+            Warmer(
+                start,
+                options.thermalise,
+                options.sampling.temperature,
+                model,
+                options.sampling.seed,
+                options.n_replicas,
+            )
+        )
     return out
 
 

@@ -189,7 +189,8 @@ class TokenVelocity:
 
 def _paired(x: Tensor) -> Tensor:
     """(..., D), whose halves rotate together, with each pair side by side."""
-    return x.unflatten(-1, (2, -1)).transpose(-1, -2).flatten(-2)
+    out: Tensor = x.unflatten(-1, (2, -1)).transpose(-1, -2).flatten(-2)
+    return out
 
 
 def _complex(x: Tensor) -> Tensor:
