@@ -6,7 +6,7 @@ import pytest
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.tasks.propagator import block_seed
 from openmm_mdgen.trajectory.blocks import Blocks
-from openmm_mdgen.trajectory.streaming import stream_frames
+from openmm_mdgen.trajectory.streaming import made_ahead, stream_frames
 from tests.helpers.toys import TorchWalk
 
 START = np.arange(15.0).reshape(5, 3)
@@ -62,3 +62,21 @@ class Wrong(TorchWalk):
     def next_block(self, start, seed):
         """(N, 3) Å -> (7, N - 1, 3) Å."""
         return super().next_block(start, seed)[:, 1:]
+
+
+def test_made_ahead_while_the_one_before_is_used():
+    made = []
+
+    def items():
+        for k in range(3):
+            made.append(k)
+            yield k
+        raise MDGenError("the fourth")
+
+    used = made_ahead(items())
+    assert next(used) == 0
+    assert [next(used), next(used)] == [1, 2] and made == [0, 1, 2]
+    with pytest.raises(MDGenError, match="the fourth"):
+        next(used)
+    assert list(made_ahead(iter([]))) == []
+    assert list(made_ahead(iter([None, 1]))) == [None, 1]

@@ -116,13 +116,14 @@ class TrajectoryFiles:
         if free < frames.shape[0] * frames.shape[1] * frames.shape[2] * _BYTES_PER_ATOM:
             raise OSError(f"{free / 1e6:.1f} MB left on the disk")
         size = self._dcd_size()
-        timestep = self._atoms.universe.trajectory.ts
+        universe = self._atoms.universe  # writers copy the Timestep of an AtomGroup, but not a Universe's
+        timestep, frames = universe.trajectory.ts, frames.astype(np.float32)
         for place in range(frames.shape[1]):
             timestep.frame = self.n_frames
             timestep.time = self.first_time + self.n_frames * self.interval
             for writer, replica in zip(self._writers, frames, strict=True):
                 timestep.positions = replica[place]
-                writer.write(self._atoms)
+                writer.write(universe)
             self.n_frames += 1
         if self._dcd_size() - size < frames.size * 4 and self._is_dcd:
             self.n_frames -= frames.shape[1]

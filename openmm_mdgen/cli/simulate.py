@@ -138,7 +138,7 @@ def command(
 def _write_frames(start: Start, options: Options, output: Path, paths: list[Path], draw: bool) -> None:
     """Generate and write all frames, then say what was done."""
     from openmm_mdgen.cli.picture import Picture
-    from openmm_mdgen.trajectory.streaming import stream_frames
+    from openmm_mdgen.trajectory.streaming import made_ahead, stream_frames
 
     model, propagator = _load(start, options)
     finishers = _finishers(start, options, model)
@@ -154,7 +154,7 @@ def _write_frames(start: Start, options: Options, output: Path, paths: list[Path
     )
     begin = clock.perf_counter()
     with TrajectoryFiles(paths, start.structure, options.interval) as files, _bar(options) as bar:
-        for frames in blocks:
+        for frames in made_ahead(blocks):
             written = frames
             for finisher in finishers:
                 written = finisher.finished(written)

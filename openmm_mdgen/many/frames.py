@@ -46,12 +46,13 @@ class FrameFiles:
 
     def write(self, frames: np.ndarray) -> None:
         """Append frames (R, T, N, 3) in Å."""
-        timestep = self._atoms.universe.trajectory.ts
+        universe = self._atoms.universe  # writers copy the Timestep of an AtomGroup, but not a Universe's
+        timestep, frames = universe.trajectory.ts, frames.astype(np.float32)
         for place in range(frames.shape[1]):
             timestep.frame, timestep.time = self._n, (self._n + 1) * self._interval
             for writer, replica in zip(self._writers, frames, strict=True):
                 timestep.positions = replica[place]
-                writer.write(self._atoms)
+                writer.write(universe)
             self._n += 1
 
     def check(self, n_frames: int) -> None:

@@ -14,6 +14,7 @@ from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.atoms import task_atoms
 from openmm_mdgen.tasks.hydrogens import ROOM, checked_hydrogens, peptide_motion
 from openmm_mdgen.tasks.model import PeptideModel
+from openmm_mdgen.tasks.threads import in_parts
 from openmm_mdgen.tokens.tokens import Conditioning
 
 
@@ -90,7 +91,13 @@ class SimulatePropagator:
 
     def next_blocks(self, starts: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """The blocks (B, n_frames, N, 3) in Å of several replicas, from starts (B, N, 3) in Å."""
-        return self.placed(self.task.sample(self.conditioning(starts), list(seeds)), starts, seeds)
+
+        def made(part: slice) -> np.ndarray:
+            tokens = self.task.sample(self.conditioning(starts[part]), list(seeds[part]))
+            return self.placed(tokens, starts[part], seeds[part])
+
+        parts = in_parts(made, len(seeds)) if self.task.device == "cpu" else [made(slice(None))]
+        return np.concatenate(parts)
 
     def conditioning(self, starts: np.ndarray) -> Conditioning:
         """What the network is told of windows that begin at starts (B, N, 3) in Å."""

@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 
 from openmm_mdgen.tasks.chain import Link, chain_blocks
 from openmm_mdgen.tasks.propagator import Propagator
+
+T = TypeVar("T")
+
+
+def made_ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each made in a thread while the one before is used.
+
+    Examples
+    --------
+    >>> for frames in made_ahead(stream_frames(propagator, start, 1000, n_replicas=16)):
+    ...     files.write(frames)
+    """
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, items, end)
+        while (item := following.result()) is not end:
+            following = pool.submit(next, items, end)
+            yield item  # type: ignore[misc]  # not the end
 
 
 def stream_frames(

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from MDAnalysis import AtomGroup
+from MDAnalysis import AtomGroup, Universe
 from MDAnalysis.coordinates.base import WriterBase
 from MDAnalysis.coordinates.DCD import DCDWriter
 from MDAnalysis.coordinates.PDB import PDBWriter
 from MDAnalysis.coordinates.timestep import Timestep
+from MDAnalysis.coordinates.XTC import XTCWriter
 from MDAnalysis.core._get_readers import get_writer_for
 from MDAnalysis.lib.util import NamedStream
 
@@ -24,6 +25,8 @@ from openmm_mdgen.convert.structures import atomgroup_to_structure
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.peptide.structure import Structure
+
+_NO_CELL = np.zeros((3, 3), np.float32)
 
 
 def frame_writer(
@@ -75,7 +78,7 @@ def frame_writer_class(filename: str | PathLike[str], format: str | None = None)
     Examples
     --------
     >>> frame_writer_class("out.xtc").__name__
-    'XTCWriter'
+    'XTCFrameWriter'
     """
     try:
         writer: type[WriterBase] = get_writer_for(str(filename), format=format, multiframe=True)
@@ -84,7 +87,20 @@ def frame_writer_class(filename: str | PathLike[str], format: str | None = None)
             f"{str(filename)!r} has no extension of a trajectory format that MDAnalysis writes; use .dcd, .xtc, .trr, "
             ".nc, .xyz or .pdb"
         ) from error
-    return PDBFrameWriter if issubclass(writer, PDBWriter) else writer
+    faster: dict[type[WriterBase], type[WriterBase]] = {PDBWriter: PDBFrameWriter, XTCWriter: XTCFrameWriter}
+    return next((ours for theirs, ours in faster.items() if issubclass(writer, theirs)), writer)
+
+
+class XTCFrameWriter(XTCWriter):  # type: ignore[misc]  # MDAnalysis has no types
+    """MDAnalysis' writer, without the work on a unit cell that is not there, which takes most of its time."""
+
+    def _write_next_frame(self, obj: Any) -> None:
+        ts = obj.trajectory.ts if isinstance(obj, Universe) else None
+        if ts is None or ts.dimensions is not None or self._dt is not None or not self._convert_units:
+            super()._write_next_frame(obj)
+            return
+        positions = self.convert_pos_to_native(ts.positions, inplace=False)
+        self._xdr.write(positions, _NO_CELL, ts.data.get("step", ts.frame), ts.time, 10.0**self.precision)
 
 
 class PDBFrameWriter(PDBWriter):  # type: ignore[misc]  # MDAnalysis has no types
