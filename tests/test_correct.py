@@ -345,5 +345,5 @@ def test_verdicts_name_the_weakest_link_and_what_is_not_connected():
     away = [np.full((5, 3), 9.0) for _ in range(3)]
     generated = np.concatenate((np.eye(3), np.full((2, 3), 9.0)))
     parted = verdict(reweight([*chain_runs(rng, 200, 50), *away], 1, generated, n_bootstrap=20), 2, 203)
-    assert "1 parts with 40% of the generated frames are not connected" in parted[0]
+    assert "1 part with 40% of the generated frames is not connected to the rest and has weight 0" in parted[0]
     assert parted[1].startswith("Within the connected part: ") and parted[-1] == "2 of 203 runs were left out."

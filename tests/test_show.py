@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
+import subprocess
 import webbrowser
 from pathlib import Path
 
@@ -191,3 +193,28 @@ def test_nothing_opens_by_itself_without_a_desktop(files, monkeypatch):
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.setattr(show.sys, "platform", "linux")
     assert run(files / "QGRE.pdb").exit_code == 0
+
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVE = """<script>
+const slider = document.getElementById("frame");
+slider.value = 2;
+slider.dispatchEvent(new Event("input"));
+document.body.dataset.seen = document.getElementById("time").textContent;
+document.body.dataset.molecule = document.querySelectorAll("#molecule canvas").length;
+</script></body>"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+def test_the_slider_moves_the_page_in_a_browser(universe, tmp_path):
+    """The script runs to its end, the molecule has its canvas, and the slider's frame is the one that is told."""
+    page = tmp_path / "page.html"
+    write_page(universe.atoms, page, title="moving")
+    page.write_text(page.read_text(encoding="utf-8").replace("</body>", DRIVE), encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+    profile = f"--user-data-dir={tmp_path / 'profile'}"
+    command = [str(BROWSER), *flags, profile, "--virtual-time-budget=3000", "--dump-dom", page.as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    body = re.search(r"<body[^>]*>", shown)
+    assert body is not None and 'data-ready="yes"' in body.group()
+    assert f'3 / {len(universe.trajectory)}"' in body.group() and 'data-molecule="1"' in body.group()

@@ -51,8 +51,8 @@ def _rows(result: Numbers) -> list[tuple[str, ...]]:
             f"{result.before[k]:.3f}",
             f"{a.value[k]:.3f} ({a.low[k]:.3f} to {a.high[k]:.3f})",
             f"{m.value[k]:.3f} ({m.low[k]:.3f} to {m.high[k]:.3f})",
-            f"{before[k]:.1f}",
-            f"{after[k]:.1f}",
+            f"{before[k] + 0.0:.1f}",
+            f"{after[k] + 0.0:.1f}",
             ", ".join(f"{n} {c:.0f}°" for n, c in zip(result.torsions, np.rad2deg(result.centres[k]), strict=True)),
         )
         for k in range(result.n_states)
@@ -60,16 +60,19 @@ def _rows(result: Numbers) -> list[tuple[str, ...]]:
 
 
 def _surfaces(surfaces: tuple[Surface, ...]) -> tuple[str, str]:
-    figure = Figure((3.1 * len(surfaces) + 0.8, 5.6), layout="constrained")
-    axes = figure.subplots(2, len(surfaces), squeeze=False, sharex=True, sharey=True)
-    for column, surface in zip(axes.T, surfaces, strict=True):
+    """Above each other where there are several; beside each other where there is one."""
+    rows, columns = (2, len(surfaces)) if len(surfaces) > 1 else (1, 2)
+    figure = Figure((3.1 * columns + 0.8, 2.8 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for column, surface in zip(axes.T if len(surfaces) > 1 else axes, surfaces, strict=True):
         for ax, counts, when in zip(column, (surface.before, surface.after), ("generated", "corrected"), strict=True):
             mesh = _surface(ax, surface.edges, counts)
             ax.set_title(f"{surface.label}, {when}", fontsize=9)
-        column[1].set_xlabel("φ, degrees", fontsize=8)
+    for ax in axes[-1]:
+        ax.set_xlabel("φ, degrees", fontsize=9)
     for ax in axes[:, 0]:
-        ax.set_ylabel("ψ, degrees", fontsize=8)
-    figure.colorbar(mesh, ax=axes, extend="max", shrink=0.6).set_label("free energy, kT", fontsize=8)
+        ax.set_ylabel("ψ, degrees", fontsize=9)
+    figure.colorbar(mesh, ax=axes, extend="max", shrink=0.6).set_label("free energy, kT", fontsize=9)
     return _png(figure), "Free energy on (φ, ψ): frames as generated, and after correction"
 
 
@@ -78,13 +81,13 @@ def _surface(ax: Axes, edges: np.ndarray, counts: np.ndarray) -> QuadMesh:
         energy = -np.log(counts / counts.max())
     energy[~np.isfinite(energy)] = np.nan
     ax.set(xticks=(-180, -90, 0, 90, 180), yticks=(-180, -90, 0, 90, 180))
-    ax.tick_params(labelsize=7)
+    ax.tick_params(labelsize=8)
     degrees = np.rad2deg(edges)
     return ax.pcolormesh(degrees, degrees, energy.T, cmap="cividis", vmin=0, vmax=_LIMIT, rasterized=True)
 
 
 def _populations(result: Numbers) -> tuple[str, str]:
-    figure = Figure((1.0 + 0.9 * result.n_states + 2.0, 2.8), layout="constrained")
+    figure = Figure((3.0 + 0.9 * result.n_states, 2.8), layout="constrained")
     ax = figure.subplots()
     place, a = np.arange(result.n_states), result.after
     ax.bar(place - 0.2, result.before, 0.4, color=_BEFORE, hatch="//", edgecolor="w", label="generated")
@@ -92,10 +95,10 @@ def _populations(result: Numbers) -> tuple[str, str]:
     spread = np.clip([a.value - a.low, a.high - a.value], 0, None)
     ax.errorbar(place + 0.2, a.value, np.nan_to_num(spread), fmt="none", ecolor="k", lw=1, capsize=3)
     ax.set_xticks(place)
-    ax.set_xlabel("state", fontsize=8)
-    ax.set_ylabel("population", fontsize=8)
+    ax.set_xlabel("state", fontsize=9)
+    ax.set_ylabel("population", fontsize=9)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(fontsize=8, frameon=False)
+    figure.legend(loc="outside upper left", ncols=2, fontsize=9, frameon=False)
     return _png(figure), "Populations of the states, with 95 % intervals"
 
 
@@ -108,8 +111,8 @@ def _timescales(result: Numbers) -> tuple[str, str]:
     ax.axvline(result.lag, color="k", lw=0.6, ls=":")
     if len(result.lags) > 1:
         ax.set(xscale="log", yscale="log")
-    ax.set_xlabel("lag, ps", fontsize=8)
-    ax.set_ylabel("implied timescales, ps", fontsize=8)
+    ax.set_xlabel("lag, ps", fontsize=9)
+    ax.set_ylabel("implied timescales, ps", fontsize=9)
     ax.spines[["top", "right"]].set_visible(False)
     return _png(
         figure

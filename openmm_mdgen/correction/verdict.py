@@ -63,7 +63,9 @@ def _disconnected(result: Reweighting) -> list[str]:
         if first.entered or first.left
         else "no run entered or left the largest"
     )
+    are = "part with {} of the generated frames is not connected to the rest and has"
+    are = are if len(others) == 1 else are.replace("part ", "parts ").replace(" is ", " are ").replace("has", "have")
     return [
-        f"{len(others)} parts with {share:.0%} of the generated frames are not connected to the rest and have weight "
-        f"0: {why}. Their populations are unknown; run longer or from more seeds."
+        f"{len(others)} {are.format(f'{share:.0%}')} weight 0: {why}. "
+        "What they weigh is unknown; run longer or from more seeds."
     ]

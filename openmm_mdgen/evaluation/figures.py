@@ -44,7 +44,7 @@ def _grid(n: int, columns: int, width: float, height: float, shared: bool = Fals
     axes = figure.subplots(rows, columns, squeeze=False, sharex=shared, sharey=shared).ravel()
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
-        ax.tick_params(labelsize=7)
+        ax.tick_params(labelsize=8.5)
     for ax in axes[n:]:
         ax.set_visible(False)
     return figure, list(axes[:n])
@@ -52,7 +52,7 @@ def _grid(n: int, columns: int, width: float, height: float, shared: bool = Fals
 
 def _legend(figure: Figure, ax: Axes, columns: int = 3) -> None:
     handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=columns, frameon=False, fontsize=8)
+    figure.legend(handles, labels, loc="outside upper right", ncols=columns, frameon=False, fontsize=9.5)
 
 
 def torsion_figure(result: Results) -> Picture:
@@ -67,7 +67,7 @@ def torsion_figure(result: Results) -> Picture:
         label = torsions.labels[k]
         ax.fill_between(middle, torsions.reference[k], color=REFERENCE, alpha=0.35, lw=0, step="mid", label="reference")
         ax.step(middle, torsions.generated[k], color=GENERATED, lw=1.1, where="mid", label="generated")
-        ax.set_title(f"{_greek(label)}  {distances[label]:.2f}", fontsize=8)
+        ax.set_title(f"{_greek(label)}  {distances[label]:.2f}", fontsize=9.5)
         ax.set(xlim=(-180, 180), xticks=(-180, 0, 180), yticks=())
         ax.set_ylim(bottom=0)
     _legend(figure, axes[0])
@@ -92,12 +92,12 @@ def surface_figure(result: Results) -> Picture | None:
             energy = -np.log(counts / counts.max())
         energy[~np.isfinite(energy)] = np.nan
         mesh = ax.pcolormesh(x, y, energy.T, cmap="cividis", vmin=0, vmax=_SURFACE_LIMIT, rasterized=True)
-        ax.set_title(title, fontsize=9)
-        ax.set_xlabel("TICA-0", fontsize=8)
-    axes[0].set_ylabel("TICA-1", fontsize=8)
+        ax.set_title(title, fontsize=10.5)
+        ax.set_xlabel("TICA-0", fontsize=9.5)
+    axes[0].set_ylabel("TICA-1", fontsize=9.5)
     bar = figure.colorbar(mesh, ax=axes, extend="max", shrink=0.9)
-    bar.set_label("free energy, kT", fontsize=8)
-    bar.ax.tick_params(labelsize=7)
+    bar.set_label("free energy, kT", fontsize=9.5)
+    bar.ax.tick_params(labelsize=8.5)
     return _picture(figure, "Free energy on the two slowest components of the reference, in kT")
 
 
@@ -116,8 +116,8 @@ def decorrelation_figure(result: Results) -> Picture:
         ax.plot(d.lags, _mean(d.shuffled[:, columns]), color=CONTROL, ls=":", lw=1.5, label="shuffled")
         ax.axhline(math.exp(-1), color="k", lw=0.4)
         ax.set(xscale="log", ylim=(-0.3, 1))
-        ax.set_title(f"autocorrelation, {name}", fontsize=9)
-        ax.set_xlabel("lag, ps", fontsize=8)
+        ax.set_title(f"autocorrelation, {name}", fontsize=10.5)
+        ax.set_xlabel("lag, ps", fontsize=9.5)
     _relaxation(axes[-1], d.relaxation_reference, d.relaxation_generated, backbone)
     _legend(figure, axes[0])
     return _picture(figure, "Normalised autocorrelation of torsions (line at 1/e) and relaxation times")
@@ -140,10 +140,10 @@ def _relaxation(ax: Axes, reference: np.ndarray, generated: np.ndarray, backbone
     ax.set(xscale="log", yscale="log")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_minor_formatter(NullFormatter())
-    ax.set_title("relaxation times, ps", fontsize=9)
-    ax.set_xlabel("reference", fontsize=8)
-    ax.set_ylabel("generated", fontsize=8)
-    ax.legend(fontsize=7, frameon=False)
+    ax.set_title("relaxation times, ps", fontsize=10.5)
+    ax.set_xlabel("reference", fontsize=9.5)
+    ax.set_ylabel("generated", fontsize=9.5)
+    ax.legend(fontsize=8.5, frameon=False)
 
 
 def content_figure(result: Results) -> Picture | None:
@@ -166,8 +166,8 @@ def content_figure(result: Results) -> Picture | None:
     ax.axhline(0, color="k", lw=0.4)
     ax.set_xscale("log")
     ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlabel("time, ps", fontsize=8)
-    ax.set_ylabel("loss per decade", fontsize=8)
+    ax.set_xlabel("time, ps", fontsize=9.5)
+    ax.set_ylabel("loss per decade", fontsize=9.5)
     _legend(figure, ax)
     return _picture(
         figure, "Dynamical content by timescale: autocorrelation lost per decade of time, mean over torsions"
@@ -186,19 +186,19 @@ def flux_figure(result: Results) -> Picture:
         shown[~np.isfinite(shown)] = np.nan
         image = ax.imshow(shown, cmap="cividis", vmin=floor, vmax=0)
         ax.set_facecolor("#dddddd")
-        ax.set_title(f"flux, {title}", fontsize=9)
-        ax.set_xlabel("to state", fontsize=8)
-    axes[0].set_ylabel("from state", fontsize=8)
+        ax.set_title(f"flux, {title}", fontsize=10.5)
+        ax.set_xlabel("to state", fontsize=9.5)
+    axes[0].set_ylabel("from state", fontsize=9.5)
     bar = figure.colorbar(image, ax=axes[:2], shrink=0.8)
-    bar.set_label("log10 of share of transitions", fontsize=8)
-    bar.ax.tick_params(labelsize=7)
+    bar.set_label("log10 of share of transitions", fontsize=9.5)
+    bar.ax.tick_params(labelsize=8.5)
     place = np.arange(len(s.populations_reference))
     axes[2].bar(place - 0.2, s.populations_reference, 0.4, color=REFERENCE, label="reference")
     axes[2].bar(
         place + 0.2, s.populations_generated, 0.4, color=GENERATED, hatch="//", edgecolor="w", label="generated"
     )
-    axes[2].set_title("populations", fontsize=9)
-    axes[2].set_xlabel("state", fontsize=8)
+    axes[2].set_title("populations", fontsize=10.5)
+    axes[2].set_xlabel("state", fontsize=9.5)
     for axis in (axes[0].xaxis, axes[0].yaxis, axes[1].xaxis, axes[1].yaxis, axes[2].xaxis):
         axis.set_major_locator(MaxNLocator(6, integer=True))
     _legend(figure, axes[2])
@@ -209,7 +209,7 @@ def _histogram(ax: Axes, h: Histogram, title: str) -> None:
     middle = (h.edges[1:] + h.edges[:-1]) / 2
     ax.fill_between(middle, h.reference, color=REFERENCE, alpha=0.35, lw=0, step="mid", label="reference")
     ax.step(middle, h.generated, color=GENERATED, lw=1.2, where="mid", label="generated")
-    ax.set_title(title, fontsize=8)
+    ax.set_title(title, fontsize=9.5)
     ax.set_yticks(())
     ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.set_ylim(bottom=0)
@@ -251,7 +251,7 @@ def rmsf_figure(result: Results) -> Picture | None:
     ax.plot(place, chain.rmsf_generated, color=GENERATED, ls="--", marker=marker.replace("o", "s"), label="generated")
     ax.set_ylim(bottom=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("C-alpha atom", fontsize=8)
-    ax.set_ylabel("RMSF, Å", fontsize=8)
+    ax.set_xlabel("C-alpha atom", fontsize=9.5)
+    ax.set_ylabel("RMSF, Å", fontsize=9.5)
     _legend(figure, ax)
     return _picture(figure, "Root mean square fluctuation of C-alpha atoms")
