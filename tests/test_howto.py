@@ -19,7 +19,7 @@ from tests.helpers.tiny import DATA
 
 PAGES = sorted(p for p in (ROOT / "docs" / "howto").glob("*.md") if p.stem != "index")
 COMMANDS = {"simulate", "interpolate", "upsample", "inpaint", "design", "unconditional", "evaluate", "correct"} | {
-    "atlas", "train", "show", "demo", "models", "freeze", "import", "doctor"
+    "atlas", "train", "distill", "show", "demo", "models", "freeze", "import", "doctor"
 }  # fmt: skip
 
 

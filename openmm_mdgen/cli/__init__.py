@@ -25,6 +25,7 @@ _COMMANDS = {
     "correct": "correct",
     "atlas": "atlas",
     "train": "train",
+    "distill": "distill",
     "show": "show",
     "demo": "demo",
     "models": "models",

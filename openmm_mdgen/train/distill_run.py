@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import copy
+import csv
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import count
+from pathlib import Path
 
 import torch
 from torch import nn
 
+from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.network.velocity import VelocityNetwork
-from openmm_mdgen.tasks.model import inference_precision
+from openmm_mdgen.tasks.model import STUDENT, inference_precision
+from openmm_mdgen.train.cache import open_cache
 from openmm_mdgen.train.distill import student_loss, teach
 from openmm_mdgen.train.flow import build_optimizers, rate_factor, set_rate, update_average
 from openmm_mdgen.train.run import draw_ahead, to_device
-from openmm_mdgen.train.windows import Windows
+from openmm_mdgen.train.windows import Coverage, WindowConfig, Windows
+from openmm_mdgen.weights.checkpoint import Weights, build_network, load_weights, save_weights
+from openmm_mdgen.weights.header import VELOCITY
+from openmm_mdgen.weights.tensor_file import check_free
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,8 @@ class DistillConfig:
         As for training; the rate falls linearly to zero.
     workers : int
         Processes that draw batches.
+    every : int
+        Lessons between reports of the loss.
     """
 
     evaluations: int = 4
@@ -48,6 +57,7 @@ class DistillConfig:
     ema: float = 0.995
     seed: int = 0
     workers: int = 0
+    every: int = 50
 
 
 def distill(
@@ -107,9 +117,96 @@ def distill(
                 update_average(average, student, next(updates), config.ema)
                 row.append((which, loss.detach()))
         losses.append(torch.stack([loss for _, loss in sorted(row, key=lambda pair: pair[0])]))
-        if report is not None and lesson_number % 50 == 49:
-            report(lesson_number + 1, torch.stack(losses[-50:]).mean(0).tolist())
+        if report is not None and lesson_number % config.every == config.every - 1:
+            report(lesson_number + 1, torch.stack(losses[-config.every :]).mean(0).tolist())
     return average.cpu()
+
+
+def distill_weights(
+    model: str,
+    data: Sequence[Path],
+    out: Path,
+    config: DistillConfig,
+    *,
+    n_frames: int = 64,
+    n_tokens: int = 8192,
+    stride: int = 1,
+    temperature: float | None = None,
+    name: str | None = None,
+    device: torch.device | str = "cpu",
+) -> Path:
+    """Teach a student of a simulation model, on conditioning from folders of MD.
+
+    Parameters
+    ----------
+    model : str
+        Bundled name or weights file of the teacher; a student that it has already is left out.
+    data : sequence of Path
+        Folders of MD, see `build_cache`.
+    out : Path
+        Gets ``cache/``, ``model.safetensors`` (teacher and student) and ``losses.csv``.
+    config : DistillConfig
+    n_frames, n_tokens : int
+        Frames of a window, and frames times residues of a batch.
+    stride, temperature
+        As for `train`.
+    name : str, optional
+        Written into the weights; default: the teacher's.
+
+    Returns
+    -------
+    Path
+        The weights file, whose tasks use the student unless they are asked for a number of steps.
+
+    Raises
+    ------
+    MDGenError
+        If the model does not simulate, or the data are outside its range.
+    """
+    teacher, path = load_weights(model), out / "model.safetensors"
+    if teacher.task != "simulate" or teacher.config.places:
+        kind = "of one molecule" if teacher.config.places else f"for {teacher.task!r}"
+        raise MDGenError(f"model {model!r} is {kind}; distill teaches students of models for 'simulate'")
+    check_free(path, VELOCITY)
+    cache = open_cache(data, out / "cache" / "train", stride=stride, temperature=temperature)
+    shares = WindowConfig(n_frames=n_frames, n_tokens=n_tokens, residues=0.18 if teacher.config.inpaints else 0.0)
+    windows = shares.windows(cache, teacher.tables)
+    _check_range(teacher, windows.coverage())
+    losses: list[list[float]] = []
+
+    def report(lesson: int, row: list[float]) -> None:
+        losses.append([lesson, *row])
+
+    began = time.monotonic()
+    student = distill(build_network(teacher, device), windows, config, device=device, report=report)
+    about = asdict(config) | {"hours": round((time.monotonic() - began) / 3600, 3), "teacher": teacher.content_hash}
+    weights = replace(
+        teacher,
+        student=student.state_dict(),
+        solver=(STUDENT, config.evaluations),
+        name=name or teacher.name,
+        training=teacher.training | {"student": about},
+    )
+    save_weights(path, weights)
+    with open(out / "losses.csv", "w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(("lesson", *(f"step {k + 1}" for k in range(config.evaluations))))
+        writer.writerows(losses)
+    return path
+
+
+def _check_range(teacher: Weights, found: Coverage) -> None:
+    """Conditioning that the teacher did not learn gives paths that are not worth following."""
+    known = teacher.temperatures or (teacher.temperature, teacher.temperature)
+    for what, (low, high), (first, last) in (
+        ("residues", found.lengths, teacher.lengths),
+        ("K", found.temperatures, known),
+    ):
+        if low < first - 0.5 or high > last + 0.5:
+            raise MDGenError(
+                f"the data have {low:g} to {high:g} {what}, outside model {teacher.name!r}'s range {first:g} to "
+                f"{last:g}; leave the rest out, or train the model on it first"
+            )
 
 
 def _numbers(n: int) -> Iterator[int]:
