@@ -40,7 +40,7 @@ from openmm_mdgen.geometry.internal import INTERNAL
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.tasks.model import PeptideModel, has_fast_bf16, inference_precision
 from openmm_mdgen.tasks.upsample import Upsample
-from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, told_of_gap, told_of_motion
+from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, gap_values, with_motion
 from openmm_mdgen.tokens.noise_colour import GapColour, chain_colour
 from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning
 from openmm_mdgen.train.flow import TrainingLoss, build_optimizers
@@ -320,7 +320,7 @@ def upsampling(bench: Bench, task: Upsample) -> None:
         def run(x_0: Tensor = x_0, told: Conditioning = conditioning, colour: GapColour = colour) -> Tensor:
             with torch.no_grad(), inference_precision(device):
                 return integrate(
-                    lambda x, t: task.network(x, t, told_of_motion(told, x, colour)).float(),
+                    lambda x, t: task.network(x, t, with_motion(told, x, colour)).float(),
                     x_0,
                     solver=solver.solver,
                     n_steps=1 if bench.tiny else solver.n_steps,
@@ -336,7 +336,7 @@ def gaps(task: Upsample, n: int, n_between: int) -> tuple[Conditioning, GapColou
     exists = torch.ones(N_RESIDUES, len(INTERNAL), dtype=torch.bool)
     sequence = torch.tensor([15, 16, 8, 11])
     internal = torch.randn(n + 1, N_RESIDUES, len(INTERNAL), generator=generator)
-    place = told_of_gap(internal[:-1], internal[1:], n_between, SPACING, exists)
+    place = gap_values(internal[:-1], internal[1:], n_between, SPACING, exists)
     conditioning = Conditioning(
         sequence=sequence.expand(n, -1),
         exists=exists.expand(n, -1, -1),
@@ -346,7 +346,7 @@ def gaps(task: Upsample, n: int, n_between: int) -> tuple[Conditioning, GapColou
         temperature=torch.full((n,), 350.0),
     )
     bands = chain_colour(task.spectra, task.spectra.nearest(SPACING, INTERVAL), sequence, exists, INTERVAL)
-    return conditioning, GapColour.of(bands, n_between, SPACING)
+    return conditioning, GapColour.from_bands(bands, n_between, SPACING)
 
 
 def paper(bench: Bench) -> None:

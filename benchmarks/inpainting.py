@@ -57,13 +57,13 @@ def inpainted(folder: Path, n_replicas: int, model: str, pooled: dict[str, np.nd
     rows = {"MD, the other half": _distances(reference, angles[:half], torsions, chosen)}
     rows["MD, the same frames"] = _distances(reference, angles[:n_replicas], torsions, chosen)
     seconds, kept = {}, 0
-    for told in (True, False):
-        sampler = as_inpainter(model, told=told).bind_residues(structure, places, INTERVAL)
+    for shown in (True, False):
+        sampler = as_inpainter(model, show_identities=shown).bind_residues(structure, places, INTERVAL)
         began = time.perf_counter()
         made = [sampler.sample(x, [block_seed(0, 0, k)])[0] for k, x in enumerate(md[:n_replicas])]
-        seconds[told] = time.perf_counter() - began
+        seconds[shown] = time.perf_counter() - began
         kept += sampler.n_kept
-        label = f"`{model}`, " + ("told" if told else "not told")
+        label = f"`{model}`, " + ("told" if shown else "not told")
         rows[label] = _distances(reference, [torsion_angles(x, torsions) for x in made], torsions, chosen)
     single, _ = pooled_for(torsions, pooled)
     pairs = zip(("backbone", "side chains"), _kinds(torsions, chosen), strict=True)

@@ -60,7 +60,7 @@ class Molecule:
     metrics: Any
 
     @classmethod
-    def of(cls, universe: Universe, native: np.ndarray, shared: Path) -> Molecule:
+    def from_universe(cls, universe: Universe, native: np.ndarray, shared: Path) -> Molecule:
         """The heavy atoms of a universe."""
         metrics = metrics_module(shared)
         quads = np.array([quad for _, quad in metrics.quadruples(universe)])
@@ -148,7 +148,7 @@ def main(
     warnings.filterwarnings("ignore")
     universe, md = load(folder, list(range(16)))
     start = md[0, 0] if native is None else Universe(str(native)).atoms.positions
-    molecule = Molecule.of(universe, start, shared)
+    molecule = Molecule.from_universe(universe, start, shared)
     first, last = (int(x) for x in against.split("-"))
     held = md[first : last + 1]
     found = [measures(md[a], md[b], molecule) for a, b in halvings(16)]

@@ -22,7 +22,7 @@ from openmm_mdgen.geometry.internal import INTERNAL, InternalCoordinates
 from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.published.atom14 import atom14_to_rigids, atom14_to_torsions, torsions_to_atom14
-from openmm_mdgen.published.residues import sequence_to_indices, slot_names
+from openmm_mdgen.published.residues import sequence_to_residue_indices, slot_names
 
 
 def rmsd(a: Tensor, b: Tensor) -> float:
@@ -41,7 +41,7 @@ def published(peptide: Peptide, positions: Tensor) -> Tensor:
     ]
     rows, slots, atoms = torch.tensor(places).T
     atom14[:, rows, slots] = positions[:, atoms]
-    indices = torch.as_tensor(sequence_to_indices(peptide.sequence)).expand(len(positions), -1)
+    indices = torch.as_tensor(sequence_to_residue_indices(peptide.sequence)).expand(len(positions), -1)
     rigids, torsions = atom14_to_rigids(atom14.float()), atom14_to_torsions(atom14.float(), indices)
     back = torsions_to_atom14(rigids, torsions.sin_cos, indices).to(positions)
     out = positions.clone()

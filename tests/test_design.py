@@ -40,7 +40,9 @@ def _in_float32(monkeypatch):
 
 def guess(name: str = "QGRE", residues=(1, 2), frames: np.ndarray | None = None, **changes):
     frames = moving(name, 12) if frames is None else frames
-    return Design.of(inpaint_task(), identities=identities(), **changes).read(structure(name), residues, frames, 10.0)
+    return Design.from_model(inpaint_task(), identities=identities(), **changes).read(
+        structure(name), residues, frames, 10.0
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def test_probabilities(residues):
 
 
 @pytest.mark.parametrize(
-    ("name", "residues", "asked"),
+    ("name", "residues", "informed"),
     [
         ("QGRE", (1,), [True]),
         ("QGRE", (1, 2), [True, True]),
@@ -73,11 +75,11 @@ def test_probabilities(residues):
         ("ITVLHC", (1, 2, 3), [False, False, False]),
     ],
 )
-def test_where_the_motion_is_asked(name, residues, asked):
+def test_where_the_motion_says_something(name, residues, informed):
     """Of one or two residues between given ones; elsewhere the training set's frequencies are all there is."""
     found = guess(name, residues)
-    assert found.asked.tolist() == asked
-    for known, row in zip(asked, found.probabilities(), strict=True):
+    assert found.informed.tolist() == informed
+    for known, row in zip(informed, found.probabilities(), strict=True):
         assert known != np.allclose(row, FREQUENCIES)
 
 
@@ -130,7 +132,7 @@ def test_neither_motion_of_the_whole_nor_atom_order_matters():
     expected = guess().probabilities()
     rotation, shift = random_motion(3)
     np.testing.assert_allclose(guess(frames=frames @ rotation + shift).probabilities(), expected, atol=1e-6)
-    other = Design.of(inpaint_task(), identities=identities()).read(
+    other = Design.from_model(inpaint_task(), identities=identities()).read(
         rearranged(structure("QGRE"), order), (1, 2), frames[:, order], 10.0
     )
     np.testing.assert_allclose(other.probabilities(), expected, atol=1e-6)

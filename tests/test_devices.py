@@ -100,7 +100,7 @@ def test_the_projected_solver_stays_too(device, monkeypatch):
 
 
 def test_simulation(fakes):
-    bound = Simulate.of(simulate_task()).bind(structure("QGRE"))
+    bound = Simulate.from_model(simulate_task()).bind(structure("QGRE"))
     starts = np.stack([structure("QGRE").positions] * 3)
     assert bound.next_blocks(starts, [1, 2, 3]).shape == (3, bound.n_frames, *starts.shape[1:])
     assert fakes.windows == [(3, bound.n_frames + 1, 4, N_CHANNELS)]
@@ -108,7 +108,7 @@ def test_simulation(fakes):
 
 def test_transfers_of_a_block(fakes):
     """What is told goes over once, tensor by tensor, tokens come back once."""
-    bound = Simulate.of(simulate_task()).bind(structure("QGRE"))
+    bound = Simulate.from_model(simulate_task()).bind(structure("QGRE"))
     bound.next_blocks(structure("QGRE").positions[None], [1])
     (copies,) = fakes.copies
     (to, there), (back, home) = sorted(copies.items())
@@ -117,21 +117,21 @@ def test_transfers_of_a_block(fakes):
 
 
 def test_paths(fakes):
-    bound = Interpolate.of(simulate_task(), window=12).bind_paths(structure("QGRE"))
+    bound = Interpolate.from_model(simulate_task(), window=12).bind_paths(structure("QGRE"))
     positions = structure("QGRE").positions
     assert bound.sample({0: positions, 20: positions}, 21, [1, 2]).shape == (2, 21, *positions.shape)
     assert len(fakes.windows) > 1  # coarse, then filled
 
 
 def test_from_nothing(fakes):
-    bound = Unconditional.of(simulate_task(), window=8).bind_sequence(structure("ACE-A-NME"))
+    bound = Unconditional.from_model(simulate_task(), window=8).bind_sequence(structure("ACE-A-NME"))
     assert bound.sample(16, [1]).shape[1] == 16
     assert len(fakes.windows) == 3
 
 
 @pytest.mark.parametrize("residues", [(1,), (0,), (1, 2)])
 def test_inpainting(fakes, residues):
-    bound = Inpaint.of(inpaint_task(), window=8).bind_residues(structure("QGRE"), residues)
+    bound = Inpaint.from_model(inpaint_task(), window=8).bind_residues(structure("QGRE"), residues)
     assert bound.sample(moving("QGRE"), [1, 2]).shape == (2, *moving("QGRE").shape)
 
 

@@ -47,7 +47,7 @@ def capped() -> Structure:
 
 
 def bound(name: str = "ITVLHC", residues=(2, 3), **changes):
-    return Inpaint.of(inpaint_task(), **changes).bind_residues(structure(name), residues)
+    return Inpaint.from_model(inpaint_task(), **changes).bind_residues(structure(name), residues)
 
 
 def atoms_of(source: Structure, where: torch.Tensor) -> set[tuple[int, str]]:
@@ -83,10 +83,10 @@ CHOICES += [("ITVLHC", (0, 2, 5)), ("PSWYP", (1, 2)), ("PSWYP", (0, 4))]
 
 
 @pytest.mark.parametrize(("name", "residues"), CHOICES, ids=str)
-@pytest.mark.parametrize("told", [True, False], ids=["told", "untold"])
-def test_given_atoms_stay_and_the_rest_joins_them(name, residues, told):
+@pytest.mark.parametrize("shown", [True, False], ids=["identities shown", "hidden"])
+def test_given_atoms_stay_and_the_rest_joins_them(name, residues, shown):
     """Wherever runs lie: given atoms exactly, junctions as bonds are, chirality kept, two samples different."""
-    frames, sampler = moving(name, 12), bound(name, residues, told=told)
+    frames, sampler = moving(name, 12), bound(name, residues, show_identities=shown)
     found = sampler.sample(frames, [1, 2])
     kept = ~sampler.moved.numpy()
     assert found.shape == (2, *frames.shape) and np.isfinite(found).all()
@@ -112,7 +112,7 @@ def test_every_bond_has_a_physical_length(name, residues):
 
 def test_a_cap_is_generated_and_another_is_kept(capped):
     frames = np.repeat(capped.positions[None], 5, 0)
-    sampler = Inpaint.of(inpaint_task()).bind_residues(capped, [0])
+    sampler = Inpaint.from_model(inpaint_task()).bind_residues(capped, [0])
     (found,) = sampler.sample(frames, [1])
     moved = {(r, n) for r, n in atoms_of(capped, sampler.moved)}
     assert {(0, "CH3"), (0, "O"), (1, "CB"), (2, "H")} <= moved and not any(r == 4 for r, _ in moved)
@@ -129,10 +129,10 @@ def test_only_the_given_part_of_the_input_is_used():
     np.testing.assert_allclose(sampler.sample(other, [1]), sampler.sample(frames, [1]), atol=1e-6)
 
 
-def test_told_matters():
+def test_identities_matter():
     frames = moving("ITVLHC", 10)
-    told, untold = (bound(told=t).sample(frames, [1]) for t in (True, False))
-    assert np.abs(told - untold).max() > 0.1
+    shown, hidden = (bound(show_identities=t).sample(frames, [1]) for t in (True, False))
+    assert np.abs(shown - hidden).max() > 0.1
 
 
 def test_the_given_motion_matters():
@@ -197,7 +197,7 @@ def test_each_frame_may_move_by_itself():
 
 def test_atoms_come_in_the_users_order():
     frames, order = moving("QGRE", 6), np.random.default_rng(0).permutation(66)
-    other = Inpaint.of(inpaint_task()).bind_residues(rearranged(structure("QGRE"), order), [1])
+    other = Inpaint.from_model(inpaint_task()).bind_residues(rearranged(structure("QGRE"), order), [1])
     np.testing.assert_allclose(
         other.sample(frames[:, order], [1]), bound("QGRE", (1,)).sample(frames, [1])[:, :, order], atol=1e-6
     )

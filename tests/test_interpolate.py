@@ -37,7 +37,7 @@ def _in_float32(monkeypatch):
 
 
 def bound(name: str = "QGRE", interval: float = 10.0, **changes):
-    return Interpolate.of(inpaint_task(), **changes).bind_paths(structure(name), interval)
+    return Interpolate.from_model(inpaint_task(), **changes).bind_paths(structure(name), interval)
 
 
 def conformation(name: str, seed: int) -> Structure:
@@ -100,7 +100,7 @@ def test_windows_of_the_network_end_at_known_frames(monkeypatch):
 )
 def test_plan(n_frames, interval, plan):
     """Each pass is coarser by a factor, until one window of a trained interval holds it."""
-    factors = Interpolate.of(inpaint_task()).plan(n_frames, interval)
+    factors = Interpolate.from_model(inpaint_task()).plan(n_frames, interval)
     assert factors == plan
     n, step = n_frames, interval
     for factor in factors[::-1]:
@@ -171,7 +171,7 @@ def test_moving_the_key_frames_moves_the_paths(places, precision, tolerance):
 def test_atoms_come_in_the_users_order():
     source, frames = structure("NDKMF"), moving("NDKMF", 2)
     order = np.random.default_rng(0).permutation(len(source.names))
-    other = Interpolate.of(inpaint_task()).bind_paths(rearranged(source, order))
+    other = Interpolate.from_model(inpaint_task()).bind_paths(rearranged(source, order))
     expected = bound("NDKMF").sample({0: frames[0], 9: frames[1]}, 10, [1])[:, :, order]
     found = other.sample({0: frames[0][order], 9: frames[1][order]}, 10, [1])
     np.testing.assert_allclose(found, expected, atol=5e-3)

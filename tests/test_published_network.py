@@ -11,9 +11,15 @@ from openmm_mdgen.peptide.naming import HEAVY_ATOMS
 from openmm_mdgen.published.atom14 import atom14_to_rigids, atom14_to_torsions, torsions_to_atom14
 from openmm_mdgen.published.dirichlet import simplex_velocity
 from openmm_mdgen.published.hyena import HyenaOperator
-from openmm_mdgen.published.residues import RESIDUE_LETTERS, RESIDUE_NAMES, sequence_to_indices, slot_names, tables
+from openmm_mdgen.published.residues import (
+    RESIDUE_LETTERS,
+    RESIDUE_NAMES,
+    sequence_to_residue_indices,
+    slot_names,
+    tables,
+)
 from openmm_mdgen.published.rigids import Rigids, quaternion_to_rotation, rotation_to_quaternion
-from openmm_mdgen.published.rotary import Attention
+from openmm_mdgen.published.rotary import RotaryAttention
 from openmm_mdgen.published.tokens import PublishedTokens
 from tests.helpers.published_toys import CONFIG, make_network
 
@@ -24,7 +30,7 @@ def chain() -> tuple[Rigids, torch.Tensor, torch.Tensor]:
     torch.manual_seed(0)
     rotation = quaternion_to_rotation(torch.randn(1, 20, 4, dtype=torch.float64))
     sin_cos = torch.nn.functional.normalize(torch.randn(1, 20, 7, 2, dtype=torch.float64), dim=-1)
-    residues = torch.from_numpy(sequence_to_indices(RESIDUE_LETTERS))[None]
+    residues = torch.from_numpy(sequence_to_residue_indices(RESIDUE_LETTERS))[None]
     return Rigids(rotation, torch.randn(1, 20, 3, dtype=torch.float64) * 5), sin_cos, residues
 
 
@@ -149,7 +155,7 @@ def test_hyena_has_a_longest_trajectory() -> None:
 
 def test_attention_masks_keys() -> None:
     torch.manual_seed(0)
-    attention, x = Attention(8, 2), torch.randn(2, 5, 8)
+    attention, x = RotaryAttention(8, 2), torch.randn(2, 5, 8)
     mask = torch.tensor([[True] * 5, [True, True, True, False, False]])
     before = attention(x, mask)
     x[1, 3:] += 1

@@ -54,7 +54,7 @@ def test_upsampling_weights_do_nothing_else(ask, words, model):
         ask(model)
 
 
-@pytest.mark.parametrize("model", [SIMULATION, simulate_task(), Interpolate.of(simulate_task())])
+@pytest.mark.parametrize("model", [SIMULATION, simulate_task(), Interpolate.from_model(simulate_task())])
 def test_weights_of_other_tasks_do_not_upsample(model):
     with pytest.raises(
         MDGenError, match=r"'tiny' cannot fill the gaps between frames but can simulate, interp.*'peptide-upsample'"
@@ -96,9 +96,9 @@ def test_one_network_serves_all_its_tasks():
 
 
 def test_a_task_keeps_its_settings():
-    assert as_interpolator(Interpolate.of(inpaint_task(), window=7)).window == 7
-    assert as_inpainter(Inpaint.of(inpaint_task(), window=7), told=False) == Inpaint.of(
-        inpaint_task(), window=7, told=False
+    assert as_interpolator(Interpolate.from_model(inpaint_task(), window=7)).window == 7
+    assert as_inpainter(Inpaint.from_model(inpaint_task(), window=7), show_identities=False) == Inpaint.from_model(
+        inpaint_task(), window=7, show_identities=False
     )
 
 

@@ -30,7 +30,7 @@ def chain(missing: tuple[int, ...] = ()) -> GapColour:
     exists = torch.ones(3, 16, dtype=torch.bool)
     exists[1, list(missing)] = False
     pair = SPECTRA.nearest(10.0, 1.0)
-    return GapColour.of(chain_colour(SPECTRA, pair, SEQUENCE, exists, 1.0), 9, 10.0)
+    return GapColour.from_bands(chain_colour(SPECTRA, pair, SEQUENCE, exists, 1.0), 9, 10.0)
 
 
 @pytest.mark.parametrize("n", [1, 2, 9, 99])
@@ -67,10 +67,10 @@ def test_a_missing_channel_keeps_to_itself():
 def test_a_stack_of_chains_is_each_of_them():
     pair, exists = SPECTRA.nearest(10.0, 1.0), torch.ones(3, 16, dtype=torch.bool)
     bands = [chain_colour(SPECTRA, pair, s, exists, 1.0) for s in (SEQUENCE, SEQUENCE.flip(0))]
-    both = GapColour.of(stack_colours(bands), 9, 10.0)
+    both = GapColour.from_bands(stack_colours(bands), 9, 10.0)
     white = torch.randn(2, 9, 3, 16, generator=torch.Generator().manual_seed(1))
     for k, band in enumerate(bands):
-        alone = GapColour.of(band, 9, 10.0).colour(white[k : k + 1])
+        alone = GapColour.from_bands(band, 9, 10.0).colour(white[k : k + 1])
         torch.testing.assert_close(both.colour(white)[k : k + 1], alone, atol=1e-6, rtol=0)
 
 
@@ -110,7 +110,7 @@ def test_moments_are_found_again():
         torch.tensor([[10.0, 1.0]]), sums.frequencies(10.0).float()[None], scales.square().float()[None],
         own.float()[None], before.float()[None], SPECTRA.mean, SPECTRA.kept,
     )  # fmt: skip
-    again = GapColour.of(chain_colour(found, 0, SEQUENCE, exists, 1.0), 9, 10.0)
+    again = GapColour.from_bands(chain_colour(found, 0, SEQUENCE, exists, 1.0), 9, 10.0)
     assert found.own.shape == (1, n, 16, 16)
     torch.testing.assert_close(again.scale, colour.scale, rtol=0.15, atol=0)
 

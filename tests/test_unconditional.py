@@ -33,7 +33,7 @@ def _build_once():
 
 
 def bound(source=None, interval: float = 10.0, **changes):
-    return Unconditional.of(inpaint_task(), **changes).bind_sequence(source or structure("QGRE"), interval)
+    return Unconditional.from_model(inpaint_task(), **changes).bind_sequence(source or structure("QGRE"), interval)
 
 
 def bent(seed: int) -> Structure:

@@ -30,7 +30,7 @@ def test_every_residue_is_made_once_with_context_on_both_sides(n_residues, longe
     for residue, (window, place) in enumerate(zip(windows.window, windows.place, strict=True)):
         assert residue == 0 or place > 0
         assert residue == n_residues - 1 or place < windows.rows.shape[1] - 1
-        assert windows.told[window, place]
+        assert windows.complete[window, place]
 
 
 def filler(spacing: float = 10.0, interval: float = 1.0) -> ChainFiller:

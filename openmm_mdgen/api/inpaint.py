@@ -60,7 +60,7 @@ def inpaint(
     model: ModelLike = "peptide",
     seed: int = 0,
     device: str | None = None,
-    told: bool = True,
+    show_identities: bool = True,
     select: str | None = None,
     steps: int | None = None,
     temperature: float | None = None,
@@ -80,8 +80,8 @@ def inpaint(
         As for `simulate`; a temperature that the model did not learn is an error.
     select
         These atoms only: an MDAnalysis selection such as ``"protein"``.
-    told
-        Whether the network is told the identities of all residues and the given ones' torsions. Without, it sees only
+    show_identities
+        Whether the network is shown the identities of all residues and the given ones' torsions. Without, it sees only
         how the given residues lie to each other, as in the published method.
 
     Returns
@@ -102,7 +102,7 @@ def inpaint(
     _check_count("n_samples", n_samples)
     trajectory = _selected(trajectory, select)
     given = _read(trajectory)
-    task = tuned(as_inpainter(model, device, told=told), steps, temperature)
+    task = tuned(as_inpainter(model, device, show_identities=show_identities), steps, temperature)
     places = residue_places(given.peptide, given.structure, residues).values()
     sampler = task.bind_residues(given.structure, places, given.interval)
     found = sampler.sample(given.frames, [block_seed(seed, 0, k) for k in range(n_samples)])
@@ -177,7 +177,7 @@ def design(
     if n_sequences > possible:
         raise MDGenError(f"n_sequences {n_sequences} is above the {possible} sequences that there are; ask for fewer")
     guess = task.read(given.structure, places, given.frames, given.interval)
-    _tell_unasked([r for r, asked in zip(numbers, guess.asked, strict=True) if not asked], task)
+    _tell_unasked([r for r, informed in zip(numbers, guess.informed, strict=True) if not informed], task)
     ranked = guess.rank(n_sequences)
     universes = [_designed(task, given, places, r.sequence, block_seed(seed, 0, k)) for k, r in enumerate(ranked)]
     return DesignResult(tuple(numbers), guess.probabilities(), LETTERS, ranked, universes)

@@ -52,7 +52,7 @@ def command(
         atoms,
         residues,
         n_samples=samples,
-        told=not untold,
+        show_identities=not untold,
         **vars(sampling),
     )
     write_universes(universes, paths)

@@ -140,7 +140,9 @@ def correct(
             )
             write_plan(place / f"round_{number}", plan, starts, boxes)
             runs = make_runs(place / f"round_{number}", workers or default_workers(plan.platform), progress)
-            segments += [Segment.of(ensemble, int(f), run, plan.run_ps) for f, run in zip(chosen, runs, strict=True)]
+            segments += [
+                Segment.from_run(ensemble, int(f), run, plan.run_ps) for f, run in zip(chosen, runs, strict=True)
+            ]
             weighted = _weighted(segments, lag_frames, generated, method, n_bootstrap, seed)
             if _widest(weighted) <= tolerance:
                 break

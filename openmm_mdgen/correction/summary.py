@@ -31,7 +31,7 @@ class Segment:
     ps: float
 
     @classmethod
-    def of(cls, ensemble: Ensemble, frame: int, run: Run, ps: float) -> Segment:
+    def from_run(cls, ensemble: Ensemble, frame: int, run: Run, ps: float) -> Segment:
         """A run that flips a centre or a peptide bond is left out: nothing would bring it back."""
         failure = run.failure
         if not failure and ensemble.flipped(run.positions).any():

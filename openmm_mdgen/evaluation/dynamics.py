@@ -137,6 +137,6 @@ def relaxation_times(curves: np.ndarray, dt: float) -> np.ndarray:
 
 
 def shuffled(units: Sequence[np.ndarray], seed: int = 0) -> list[np.ndarray]:
-    """The same frames in random order, replica by replica: ensembles stay, dynamics go."""
+    """Frames in random order, replica by replica: ensembles stay, dynamics go."""
     rng = np.random.default_rng(seed)
     return [u[rng.permutation(len(u))] for u in units]

@@ -45,7 +45,7 @@ def check_system(system: mm.System, topology: app.Topology) -> None:
 
 
 def warn_of_system(
-    system: mm.System, topology: app.Topology, told: Collection[str] = (), thermalise: int = 0
+    system: mm.System, topology: app.Topology, warned: Collection[str] = (), thermalise: int = 0
 ) -> set[str]:
     """Warn of what a System has and generated frames do not heed: a box, massless atoms, biases and restraints.
 
@@ -54,13 +54,13 @@ def warn_of_system(
     Returns
     -------
     set of str
-        What there is of it; what is in `told` is not told again.
+        What there is of it; what is in `warned` is not warned again.
     """
     found = set()
     if system.usesPeriodicBoundaryConditions():
         found.add("box")
         _warn_unless(
-            "box" in told,
+            "box" in warned,
             "the System is periodic, and generated frames know no box: energies are the System's own for each frame, "
             "with its images; use nonbondedMethod=NoCutoff and an implicit solvent for those of the model's ensemble",
         )
@@ -68,15 +68,15 @@ def warn_of_system(
     if frozen.any():
         found.add("frozen")
         _warn_unless(
-            "frozen" in told,
+            "frozen" in warned,
             f"{frozen.sum()} of {len(frozen)} atoms are massless and stay where they are, and the model moves the "
             "others as if all moved: bonds between them stretch; give masses back for frames of the model's ensemble",
         )
-    return found | warn_of_idle_forces(system, topology, told, thermalise)
+    return found | warn_of_idle_forces(system, topology, warned, thermalise)
 
 
-def _warn_unless(told: bool, message: str) -> None:
-    if not told:
+def _warn_unless(warned: bool, message: str) -> None:
+    if not warned:
         warnings.warn(message, MDGenWarning, stacklevel=3)
 
 

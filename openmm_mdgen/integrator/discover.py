@@ -69,16 +69,16 @@ class ReporterWatch:
 
     def __init__(self, simulation: app.Simulation) -> None:
         self._simulation = weakref.ref(simulation)
-        self._told: set[int] = set()  # by identity: reporters need not be hashable
+        self._warned: set[int] = set()  # by identity: reporters need not be hashable
 
     def look(self, steps_per_frame: int) -> None:
         """Compare every reporter's next report with the steps at which frames appear."""
         simulation = self._simulation()
         if simulation is None:
             return
-        self._told &= {id(reporter) for reporter in simulation.reporters}
+        self._warned &= {id(reporter) for reporter in simulation.reporters}
         for reporter in simulation.reporters:
-            if id(reporter) not in self._told:
+            if id(reporter) not in self._warned:
                 self._look_at(reporter, simulation, steps_per_frame)
 
     def _look_at(self, reporter: Reporter, simulation: app.Simulation, steps_per_frame: int) -> None:
@@ -86,7 +86,7 @@ class ReporterWatch:
         at = simulation.currentStep + steps
         if not wants_state or steps <= 0 or at % steps_per_frame == 0:
             return
-        self._told.add(id(reporter))
+        self._warned.add(id(reporter))
         fitting = max(1, round(steps / steps_per_frame)) * steps_per_frame
         warnings.warn(
             f"{type(reporter).__name__} reports at step {at}, between frames (one every {steps_per_frame} steps), and "

@@ -187,7 +187,7 @@ class GenerativeIntegrator(RestoringIntegrator):
         self._context: weakref.ref[mm.Context] | None = None
         self._watch: discover.ReporterWatch | None = None
         self._is_read = False
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         self._frozen: np.ndarray | None = None
         self._given: tuple[tuple[int, ...], np.ndarray] | None = None
 
@@ -333,7 +333,7 @@ class GenerativeIntegrator(RestoringIntegrator):
         system = context.getSystem()
         checks.check_system(system, self._topology)
         steps = 0 if self._thermaliser is None else self._thermaliser.steps
-        self._told |= checks.warn_of_system(system, self._topology, self._told, steps)
+        self._warned |= checks.warn_of_system(system, self._topology, self._warned, steps)
         self._velocities = VelocitySource(system)
         self._placer = FramePlacer(system)
         before, self._frozen = self._frozen, self._placer.frozen

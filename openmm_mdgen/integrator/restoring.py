@@ -23,7 +23,7 @@ _OF_A_CONTEXT = {
     "_context",
     "_watch",
     "_is_read",
-    "_told",
+    "_warned",
     "_frozen",
     "_given",
     "_placer",

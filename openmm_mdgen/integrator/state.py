@@ -66,7 +66,7 @@ class GeneratorState:
     branch: int = 0
 
     def at_temperature(self, microkelvin: int) -> "GeneratorState":
-        """The same from another temperature on: the next frame starts another block, with noise of its own."""
+        """This state from another temperature on: the next frame starts another block, with noise of its own."""
         branch = text_fingerprint(f"{self.branch}:{self.block}:{self.microkelvin}:{microkelvin}")
         return replace(self, microkelvin=microkelvin, branch=branch, index=EXHAUSTED)
 
@@ -96,7 +96,7 @@ class StateVariables:
         self.write(integrator, first)
 
     def for_another(self) -> "StateVariables":
-        """The same variables of a copy of the integrator."""
+        """These variables of a copy of the integrator."""
         twin = copy.copy(self)
         twin._known, twin._words = {}, []
         return twin

@@ -212,14 +212,14 @@ def _sequence_inputs(sequences: str | PathLike[str] | Iterable[str] | Mapping[st
     else:
         rows = [(sequence, sequence, f"sequence {number}") for number, sequence in enumerate(sequences, 1)]
 
-    def of(sequence: str) -> Callable[[str, str], System]:
+    def loader(sequence: str) -> Callable[[str, str], System]:
         def load(name: str, origin: str) -> System:
             residues = sequence_to_residues(sequence)
             return System(name, origin, len(residues), sequence=sequence, writes_topology=True)
 
         return load
 
-    return [_Input(name, origin, sequence, of(sequence)) for name, sequence, origin in rows]
+    return [_Input(name, origin, sequence, loader(sequence)) for name, sequence, origin in rows]
 
 
 def _checked_name(name: str) -> str:

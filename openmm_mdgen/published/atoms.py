@@ -15,7 +15,7 @@ from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.peptide.naming import CAPS
 from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.published.atom14 import atom14_to_rigids
-from openmm_mdgen.published.residues import N_SLOTS, sequence_to_indices, slot_names, tables
+from openmm_mdgen.published.residues import N_SLOTS, sequence_to_residue_indices, slot_names, tables
 from openmm_mdgen.published.rigids import Rigids
 
 _ORIGIN = 15.0  # Å, where the first CA is put along each axis; about where it was in the boxes of the training data
@@ -63,7 +63,7 @@ class PublishedAtoms:
                 "remove the caps or choose a bundled model"
             )
         self.n_atoms = peptide.n_atoms
-        self.residues = torch.from_numpy(sequence_to_indices(peptide.sequence))
+        self.residues = torch.from_numpy(sequence_to_residue_indices(peptide.sequence))
         self.slot_mask = torch.from_numpy(tables().slot_mask)[self.residues]
         self._slots, self._atoms = _slots(peptide)
         self._internal = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms)

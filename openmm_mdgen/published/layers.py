@@ -12,7 +12,7 @@ from openmm_mdgen.published.config import PublishedConfig
 from openmm_mdgen.published.hyena import HyenaOperator
 from openmm_mdgen.published.ipa import InvariantPointAttention
 from openmm_mdgen.published.rigids import Rigids
-from openmm_mdgen.published.rotary import Attention
+from openmm_mdgen.published.rotary import RotaryAttention
 from openmm_mdgen.published.tokens import N_IDENTITY
 
 _TIME_FEATURES = 256
@@ -41,7 +41,7 @@ class Modulation(nn.Sequential):
         super().__init__(nn.SiLU(), nn.Linear(width, n * width))
         self.n = n
 
-    def of(self, time: Tensor, like: Tensor) -> tuple[Tensor, ...]:
+    def at(self, time: Tensor, like: Tensor) -> tuple[Tensor, ...]:
         out = self(time)
         found: tuple[Tensor, ...] = out.reshape(out.shape[0], *(1,) * (like.ndim - 2), -1).chunk(self.n, -1)
         return found
@@ -75,26 +75,28 @@ class KeyLayer(nn.Module):
         self.ipa = InvariantPointAttention(
             width, config.ipa_heads, config.ipa_channels, config.ipa_query_points, config.ipa_value_points
         )
-        self.over_residues = Attention(width, config.n_heads)
+        self.over_residues = RotaryAttention(width, config.n_heads)
         self.mlp = Mlp(width)
 
     def forward(self, x: Tensor, time: Tensor, rigids: Rigids, mask: Tensor, padding: Tensor | None) -> Tensor:
-        shift_l, scale_l, gate_l, shift_m, scale_m, gate_m = self.modulation.of(time, x)
+        shift_l, scale_l, gate_l, shift_m, scale_m, gate_m = self.modulation.at(time, x)
         x = x + self.ipa(self.norm(x), rigids, mask)
         x = torch.addcmul(x, gate_l, self.over_residues(modulated_norm(x, shift_l, scale_l), padding))
         return torch.addcmul(x, gate_m, self.mlp(modulated_norm(x, shift_m, scale_m)))
 
 
 class Layer(nn.Module):
-    """Attention over residues, attention or convolution over frames, MLP: (B, T, L, C) -> (B, T, L, C)."""
+    """RotaryAttention over residues, attention or convolution over frames, MLP: (B, T, L, C) -> (B, T, L, C)."""
 
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__()
         width = config.width
         self.modulation = Modulation(width, 9)
-        self.over_residues = Attention(width, config.n_heads)
-        self.over_time: HyenaOperator | Attention = (
-            HyenaOperator(width, config.n_frames) if config.time_mixer == "hyena" else Attention(width, config.n_heads)
+        self.over_residues = RotaryAttention(width, config.n_heads)
+        self.over_time: HyenaOperator | RotaryAttention = (
+            HyenaOperator(width, config.n_frames)
+            if config.time_mixer == "hyena"
+            else RotaryAttention(width, config.n_heads)
         )
         self.mlp = Mlp(width)
 
@@ -103,7 +105,7 @@ class Layer(nn.Module):
         return self.over_time.spectrum(n_frames) if isinstance(self.over_time, HyenaOperator) else None
 
     def forward(self, x: Tensor, time: Tensor, padding: Tensor | None, kernel: Tensor | None) -> Tensor:
-        shift_l, scale_l, gate_l, shift_t, scale_t, gate_t, shift_m, scale_m, gate_m = self.modulation.of(time, x)
+        shift_l, scale_l, gate_l, shift_t, scale_t, gate_t, shift_m, scale_m, gate_m = self.modulation.at(time, x)
         x = torch.addcmul(x, gate_l, self.over_residues(modulated_norm(x, shift_l, scale_l), padding))
         h = modulated_norm(x, shift_t, scale_t)
         if isinstance(self.over_time, HyenaOperator):
@@ -123,7 +125,7 @@ class Readout(nn.Module):
         self.linear = nn.Linear(width, n_channels)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        out: Tensor = self.linear(modulated_norm(x, *self.modulation.of(time, x)))
+        out: Tensor = self.linear(modulated_norm(x, *self.modulation.at(time, x)))
         return out
 
 

@@ -16,7 +16,7 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.published.config import PublishedConfig
 from openmm_mdgen.published.dirichlet import simplex_velocity
 from openmm_mdgen.published.layers import FlowTime, IdentityHead, KeyLayer, Layer, Readout
-from openmm_mdgen.published.residues import UNKNOWN
+from openmm_mdgen.published.residues import UNKNOWN_RESIDUE
 from openmm_mdgen.published.rigids import Rigids, rotation_to_eigenvector, rotation_to_quaternion
 from openmm_mdgen.published.tokens import N_IDENTITY, N_OFFSET, PublishedConditioning
 
@@ -41,7 +41,7 @@ class PublishedNetwork(nn.Module):
         self.embed_token = nn.Linear(config.n_channels, width)
         self.embed_values = nn.Linear(config.n_given, width)
         self.embed_given = nn.Embedding(2, width)
-        self.embed_residue = nn.Embedding(UNKNOWN + 1, width) if config.residue_identity else None
+        self.embed_residue = nn.Embedding(UNKNOWN_RESIDUE + 1, width) if config.residue_identity else None
         ends = config.key_frames == "ends"
         self.embed_forward = nn.Linear(N_OFFSET, width) if ends else None
         self.embed_backward = nn.Linear(N_OFFSET, width) if ends else None
@@ -74,7 +74,7 @@ class PublishedNetwork(nn.Module):
         """``velocity(x_t (B, T, L, C), t (B,))`` for a solver, logits turned into the velocity on the simplex."""
         fixed = self._prepare(conditioning)
 
-        def of(x_t: Tensor, t: Tensor) -> Tensor:
+        def velocity(x_t: Tensor, t: Tensor) -> Tensor:
             out = self._forward(x_t, t, fixed)
             if self.identity is None:
                 return out
@@ -84,7 +84,7 @@ class PublishedNetwork(nn.Module):
             )
             return torch.cat((out[..., :n], flow), -1)
 
-        return of
+        return velocity
 
     def _prepare(self, conditioning: PublishedConditioning) -> _Fixed:
         """All that depends neither on x_t nor on t."""

@@ -17,7 +17,7 @@ from openmm_mdgen.peptide.residues import ONE_LETTER
 
 RESIDUE_NAMES = RESIDUES
 RESIDUE_LETTERS = "".join(ONE_LETTER[name] for name in RESIDUE_NAMES)
-UNKNOWN = 20
+UNKNOWN_RESIDUE = 20
 """Residue index that stands for an unknown identity."""
 N_SLOTS = 14
 N_GROUPS = 8
@@ -113,7 +113,7 @@ def slot_names(residue: str) -> tuple[str, ...]:
     return tuple(entry.split()[0] for entry in _ATOMS[residue].split(","))
 
 
-def sequence_to_indices(sequence: str) -> np.ndarray:
+def sequence_to_residue_indices(sequence: str) -> np.ndarray:
     """(L,) residue indices of a one-letter sequence; letters outside the 20 raise KeyError."""
     index = {letter: i for i, letter in enumerate(RESIDUE_LETTERS)}
     return np.array([index[letter] for letter in sequence], dtype=np.int64)

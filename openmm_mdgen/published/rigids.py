@@ -46,23 +46,23 @@ class Rigids:
 
     def apply(self, points: Tensor) -> Tensor:
         """Points (..., 3) from local to global axes."""
-        return rotate(self.rotation, points) + self.translation
+        return rotate_points(self.rotation, points) + self.translation
 
     def apply_inverse(self, points: Tensor) -> Tensor:
         """Points (..., 3) from global to local axes."""
-        return rotate(self.rotation.mT, points - self.translation)
+        return rotate_points(self.rotation.mT, points - self.translation)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Rigids:
-        """The same on a device and in a dtype."""
+        """A copy on a device and in a dtype."""
         return Rigids(self.rotation.to(device, dtype), self.translation.to(device, dtype))
 
     def inverse(self) -> Rigids:
         """The transform that undoes this one."""
         rotation = self.rotation.mT
-        return Rigids(rotation, -rotate(rotation, self.translation))
+        return Rigids(rotation, -rotate_points(rotation, self.translation))
 
 
-def rotate(rotation: Tensor, points: Tensor) -> Tensor:
+def rotate_points(rotation: Tensor, points: Tensor) -> Tensor:
     """Rotation (..., 3, 3) times points (..., 3)."""
     x, y, z = (p.unsqueeze(-1) for p in points.unbind(-1))
     return rotation[..., 0] * x + rotation[..., 1] * y + rotation[..., 2] * z

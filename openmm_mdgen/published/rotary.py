@@ -27,7 +27,7 @@ class Rotary(nn.Module):
         return x * angle.cos() + torch.cat((-x[..., x.shape[-1] // 2 :], x[..., : x.shape[-1] // 2]), -1) * angle.sin()
 
 
-class Attention(nn.Module):
+class RotaryAttention(nn.Module):
     """Multi-head self-attention; the learned key and value sit behind the last position.
 
     Parameters

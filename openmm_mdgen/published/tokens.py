@@ -15,7 +15,7 @@ from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.published.atom14 import atom14_to_rigids, atom14_to_torsions, torsions_to_atom14
-from openmm_mdgen.published.residues import UNKNOWN
+from openmm_mdgen.published.residues import UNKNOWN_RESIDUE
 from openmm_mdgen.published.rigids import Rigids, quaternion_to_rotation, rotation_to_quaternion
 
 N_OFFSET = 7
@@ -96,7 +96,7 @@ class PublishedTokens:
             given=given,
             first=rigids[:, 0],
             last=rigids[:, -1],
-            residues=residues.masked_fill(hidden, UNKNOWN),
+            residues=residues.masked_fill(hidden, UNKNOWN_RESIDUE),
             mask=mask.bool(),
         )
         offsets_count = mask.bool()[:, None, :, None].expand(-1, n_frames, -1, self.n_offsets)
@@ -177,7 +177,7 @@ class PublishedConditioning:
     mask: Tensor
 
     def to(self, device: torch.device, dtype: torch.dtype) -> PublishedConditioning:
-        """The same on a device, floating-point tensors in a dtype."""
+        """A copy on a device, floating-point tensors in a dtype."""
         return PublishedConditioning(
             values=self.values.to(device, dtype),
             given=self.given.to(device),

@@ -68,8 +68,8 @@ class Guess:
     ----------
     places : list of int
         Of the designed residues in ``residue_types``.
-    asked : ndarray (P,) of bool
-        For which of them the frames were asked; the others' probabilities are how often residues are in the training
+    informed : ndarray (P,) of bool
+        For which of them the frames say something; the others' probabilities are how often residues are in the training
         set, since nothing is learned of runs at an end of the chain or of more than two residues.
     """
 
@@ -78,9 +78,9 @@ class Guess:
         types = peptide.residue_types
         coordinates = InternalCoordinates(types, peptide.heavy, {}, peptide.n_atoms)
         internal = coordinates.encode(torch.as_tensor(np.array(frames), dtype=torch.float64))
-        found, asked = task.identities.probabilities(internal, free, sequence_to_indices(types), interval)
+        found, informed = task.identities.probabilities(internal, free, sequence_to_indices(types), interval)
         self.places = [k for k, t in enumerate(types) if bool(free[k]) and t not in CAPS]
-        self.asked, self._found = asked[self.places].numpy(), found[self.places].numpy()
+        self.informed, self._found = informed[self.places].numpy(), found[self.places].numpy()
 
     def probabilities(self) -> np.ndarray:
         """Probabilities (P, 20) of each designed position, in the order of `LETTERS`."""

@@ -158,7 +158,7 @@ class IdentityTable:
         return self.noise[k] * min(1.0, float(measured[k]) / duration)
 
     def sharpness_at(self, duration: float) -> float:
-        """The same for `sharpness`, on a line over the logarithm of the duration."""
+        """`sharpness` between the durations of the table, on a line over the logarithm of the duration."""
         x = self.durations.log()
         place = torch.tensor(duration, dtype=x.dtype).log().clamp(x[0], x[-1])
         right = int(torch.searchsorted(x, place).clamp(1, len(x) - 1))
@@ -201,7 +201,7 @@ class IdentityModel:
     content_hash: str = ""
 
     def probabilities(self, internal: Tensor, free: Tensor, sequence: Tensor, interval: float) -> tuple[Tensor, Tensor]:
-        """Probabilities (L, 20) of every free residue, and for which (L,) of bool the frames were asked.
+        """Probabilities (L, 20) of every free residue, and for which (L,) of bool the frames say something.
 
         Parameters
         ----------

@@ -38,14 +38,14 @@ class Inpaint(PeptideModel):
     ----------
     window : int
         Frames of a window; windows overlap by a frame, which the later one is given. The rest is `PeptideModel`'s.
-    told : bool
-        Whether the network is told identities and torsions of residues, and not only how the given ones lie.
+    show_identities : bool
+        Whether the network is shown identities and torsions of residues, and not only how the given ones lie.
     repeats : int
         Times that each step of the solver is taken where a run must end at a given residue.
     """
 
     window: int = 64
-    told: bool = True
+    show_identities: bool = True
     repeats: int = 3
 
     def bind_residues(
@@ -123,7 +123,7 @@ def free_residues(peptide: Peptide, residues: Collection[int]) -> Tensor:
 
 
 class InpaintSampler:
-    """Trajectories of one peptide whose given residues move as they are told.
+    """Trajectories of one peptide whose given residues move as given.
 
     Given atoms come back exactly. Two kinds of atoms belong to a generated peptide bond and move with it: the oxygen
     of the residue before, and the hydrogen on nitrogen of the residue after a generated one.
@@ -141,18 +141,18 @@ class InpaintSampler:
     def __init__(self, task: Inpaint, peptide: Peptide, free: Tensor, interval: float, reference: np.ndarray) -> None:
         self.task, self.interval, self.free, self.n_kept = task, interval, free, 0
         self.atoms = PeptideAtoms(peptide, reference, task.normalization)
-        self.whole = torch.tensor([t not in CAPS for t in peptide.residue_types])
+        self.amino_acids = torch.tensor([t not in CAPS for t in peptide.residue_types])
         self.moved = moved_atoms(peptide, free)
         self._channels = released_channels(free)
         self._released = released(free)
         turns = self._released.clone()
         turns[:, :CHI1] = False
         turns[:, len(TORSIONS) :] = False
-        self._mend = ClashRepair(self.atoms.internal, self.atoms.decode_internal, turns=turns)
+        self._repair = ClashRepair(self.atoms.internal, self.atoms.decode_internal, turns=turns)
         kept = [
             peptide.heavy[k, name]
             for k in range(len(free))
-            if self.whole[k] and not free[k]
+            if self.amino_acids[k] and not free[k]
             for name in ("N", "CA", "C")
         ]
         self._anchors = torch.tensor(kept)
@@ -170,8 +170,8 @@ class InpaintSampler:
         return self.sample_internal(self.atoms.internal_of(positions), positions, seeds)
 
     def sample_internal(self, internal: Tensor, positions: Tensor, seeds: Sequence[int]) -> np.ndarray:
-        """The same from internal coordinates (T, L, 16) and positions (T, N, 3), of which the given part is used."""
-        span = spans(internal, self.free, self.whole).float()
+        """Frames from internal coordinates (T, L, 16) and positions (T, N, 3), of which the given part is used."""
+        span = spans(internal, self.free, self.amino_acids).float()
         tokens = self._tokens(internal, span, list(seeds))
         found = tokens_to_internal(tokens.double(), self.atoms.normalization)
         built = torch.where(self._released, found, internal)
@@ -180,22 +180,22 @@ class InpaintSampler:
     def _tokens(self, internal: Tensor, span: Tensor, seeds: list[int]) -> Tensor:
         """Tokens (B, T, L, C), window after window."""
         known = self.atoms.normalized(internal).float()
-        values = known * ~self._channels * self.task.told
+        values = known * ~self._channels * self.task.show_identities
         n_frames, step = len(internal), self.task.window - 1
         out = known.repeat(len(seeds), 1, 1, 1)
         for number, first in enumerate(range(0, max(n_frames - 1, 1), step)):
             last = min(first + self.task.window, n_frames)
-            told = values[first:last].repeat(len(seeds), 1, 1, 1)
+            given_values = values[first:last].repeat(len(seeds), 1, 1, 1)
             given = (~self.free).repeat(len(seeds), last - first, 1)
             if first:
                 given[:, 0] = True
-                told[:, 0] = out[:, first] * self.task.told
+                given_values[:, 0] = out[:, first] * self.task.show_identities
             conditioning = self.atoms.conditioning(
                 given,
-                told,
+                given_values,
                 self.interval,
                 span[first:last].expand(len(seeds), -1, -1, -1),
-                identities=self.task.told,
+                identities=self.task.show_identities,
             )
             window_seeds = [block_seed(seed, number) for seed in seeds]
             new = self.task.sample(conditioning, window_seeds, self._condition(internal[first:last], window_seeds))
@@ -205,7 +205,7 @@ class InpaintSampler:
 
     def _condition(self, original: Tensor, seeds: list[int]) -> Projection | None:
         """That every run between given residues is closed, in tokens (B, T, L, C); None without such runs."""
-        bridges = bridged_runs(self.free, self.whole)
+        bridges = bridged_runs(self.free, self.amino_acids)
         if not bridges:
             return None
         targets = [build_run(original, first - 1, last + 1)[:, -3:] for first, last in bridges]
@@ -230,11 +230,11 @@ class InpaintSampler:
         return Projection(project, renew, repeats=self.task.repeats)
 
     def _fitted(self, internal: Tensor, original: Tensor, positions: Tensor, seed: int) -> Tensor:
-        """Frames (T, N, 3) of one trajectory: runs closed, overlaps mended, given atoms put back."""
-        for first, last in bridged_runs(self.free, self.whole):
+        """Frames (T, N, 3) of one trajectory: runs closed, overlaps repaired, given atoms put back."""
+        for first, last in bridged_runs(self.free, self.amino_acids):
             internal = self._closed(internal, original, first - 1, last + 1)
         built = self.atoms.decode_internal(internal)
-        _, built = self._mend(internal, built, seed)
+        _, built = self._repair(internal, built, seed)
         built = superpose(built[:, self._anchors], positions[:, self._anchors], built)
         return torch.where(self.moved[:, None], built, positions)
 

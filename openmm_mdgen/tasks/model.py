@@ -72,7 +72,7 @@ class PeptideModel:
     places: Places | None = None
 
     @classmethod
-    def of(cls, model: PeptideModel, **changes: object) -> Self:
+    def from_model(cls, model: PeptideModel, **changes: object) -> Self:
         """This task with the weights of another one."""
         shared = {f.name: getattr(model, f.name) for f in fields(PeptideModel)}
         return cls(**shared | changes)

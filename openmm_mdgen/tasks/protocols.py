@@ -139,7 +139,7 @@ class SequenceModel(Protocol):
 
 
 class ResidueSampler(Protocol):
-    """Trajectories whose given residues move as they are told.
+    """Trajectories whose given residues move as given.
 
     Attributes
     ----------
@@ -167,11 +167,11 @@ class Guesser(Protocol):
 
     Attributes
     ----------
-    asked
-        (P,) of bool: for which places the frames were asked.
+    informed
+        (P,) of bool: for which places the frames say something, and not only how often residues are.
     """
 
-    asked: np.ndarray
+    informed: np.ndarray
 
     def probabilities(self) -> np.ndarray:
         """(P, 20)."""

@@ -41,8 +41,8 @@ class UnconditionalSampler:
 
     def __init__(self, task: Unconditional, structure: Structure, interval: float) -> None:
         self._window = task.window
-        self._first = Interpolate.of(task, window=task.window, longest=math.inf).bind_paths(structure, interval)
-        self._rest = Simulate.of(task, n_frames=task.window - 1, hydrogens="quiet").bind(structure, interval)
+        self._first = Interpolate.from_model(task, window=task.window, longest=math.inf).bind_paths(structure, interval)
+        self._rest = Simulate.from_model(task, n_frames=task.window - 1, hydrogens="quiet").bind(structure, interval)
 
     def sample(self, n_frames: int, seeds: Sequence[int]) -> np.ndarray:
         """Trajectories (B, n_frames, N, 3) in Å, one for each seed, on the structure that was bound."""

@@ -19,7 +19,7 @@ from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.model import MAX_BATCH, SolverConfig, has_fast_bf16, inference_precision
 from openmm_mdgen.tasks.protocols import ModelInfo
 from openmm_mdgen.tasks.ranges import check_time
-from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, told_of_gap, told_of_motion, way_across
+from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, gap_values, line_across, with_motion
 from openmm_mdgen.tokens.noise_colour import GapColour, GapSpectra, chain_colour
 from openmm_mdgen.tokens.tokens import Conditioning, sequence_to_indices
 
@@ -113,7 +113,7 @@ class Upsample:
         return ChainFiller(self._at(temperature), peptide, spacing, interval, structure.positions)
 
     def _at(self, temperature: float | None) -> Upsample:
-        """The same task at a temperature in K, where the network knows several."""
+        """This task at a temperature in K, where the network knows several."""
         self.info.check_temperature(temperature)
         kelvin = self.temperature if temperature is None or self.temperatures is None else float(temperature)
         return replace(self, temperature=kelvin)
@@ -140,7 +140,7 @@ class UpsampleFiller:
         self.sequence = sequence_to_indices(peptide.residue_types)
         pair = task.spectra.nearest(spacing, interval)
         bands = chain_colour(task.spectra, pair, self.sequence, self.internal.exists, interval)
-        self.colour = GapColour.of(bands, self.n_between, spacing)
+        self.colour = GapColour.from_bands(bands, self.n_between, spacing)
 
     def decoded(self, key_frames: np.ndarray) -> np.ndarray:
         """Key frames (G + 1, N, 3) in Å as their internal coordinates represent them, laid on themselves."""
@@ -152,11 +152,11 @@ class UpsampleFiller:
         positions = torch.as_tensor(np.array(key_frames), dtype=torch.float64)
         internal = self.internal.encode_rounded(positions)
         spectra = self.task.spectra
-        way = way_across(internal[:-1], internal[1:], self.n_between, spectra.mean[self.sequence], spectra.kept)
-        between = way + self.colour.colour(self._sample(internal, list(seeds))).double()
+        line = line_across(internal[:-1], internal[1:], self.n_between, spectra.mean[self.sequence], spectra.kept)
+        between = line + self.colour.colour(self._sample(internal, list(seeds))).double()
         share = torch.arange(1, self.n_between + 1, dtype=torch.float64) / (self.n_between + 1)
         target = torch.lerp(positions[:-1, None], positions[1:, None], share[:, None, None])
-        out: np.ndarray = self._decode(between.flatten(0, 1), target.flatten(0, 1)).unflatten(0, way.shape[:2]).numpy()
+        out: np.ndarray = self._decode(between.flatten(0, 1), target.flatten(0, 1)).unflatten(0, line.shape[:2]).numpy()
         return out
 
     def _decode(self, internal: Tensor, target: Tensor) -> Tensor:
@@ -169,12 +169,12 @@ class UpsampleFiller:
         device, solver = next(self.task.network.parameters()).device, self.solver or self.task.solver
         exists, n_gaps = self.internal.exists, len(seeds)
         left, right = internal[:-1].float(), internal[1:].float()
-        told = told_of_gap(left, right, self.n_between, self.spacing, exists)
+        values = gap_values(left, right, self.n_between, self.spacing, exists)
         conditioning = Conditioning(
             sequence=self.sequence.expand(n_gaps, -1),
             exists=exists.expand(n_gaps, -1, -1),
-            given=torch.ones(told.shape[:3], dtype=torch.bool),
-            values=told,
+            given=torch.ones(values.shape[:3], dtype=torch.bool),
+            values=values,
             interval=torch.full((n_gaps,), self.interval),
             temperature=torch.full((n_gaps,), self.task.temperature),
         )
@@ -183,7 +183,7 @@ class UpsampleFiller:
         x_0 = (noise(shape, seeds) * exists).to(device)
         with inference_precision(device):
             x_1 = integrate(
-                lambda x, t: self._velocity(x, t, told_of_motion(conditioning, x, colour)),
+                lambda x, t: self._velocity(x, t, with_motion(conditioning, x, colour)),
                 x_0,
                 solver=solver.solver,
                 n_steps=solver.n_steps,
@@ -191,8 +191,8 @@ class UpsampleFiller:
             )
         return x_1.cpu()
 
-    def _velocity(self, x: Tensor, t: Tensor, told: Conditioning) -> Tensor:
-        out: Tensor = self.task.network(x, t, told).float()
+    def _velocity(self, x: Tensor, t: Tensor, given: Conditioning) -> Tensor:
+        out: Tensor = self.task.network(x, t, given).float()
         return out
 
 
@@ -226,17 +226,17 @@ class ChainFiller(UpsampleFiller):
         backbone = self.runs.backbone(internal, target[:, self.runs.atoms], self.stiffness)
         return self.internal.decode_around(backbone, internal, self.geometry)
 
-    def _velocity(self, x: Tensor, t: Tensor, told: Conditioning) -> Tensor:
+    def _velocity(self, x: Tensor, t: Tensor, given: Conditioning) -> Tensor:
         rows, windows = self.windows.rows.to(x.device), len(self.windows.rows)
-        inner = self.windows.told.to(x.device).repeat(len(x), 1)
+        inner = self.windows.complete.to(x.device).repeat(len(x), 1)
         parts = Conditioning(
-            sequence=told.sequence[:, rows].flatten(0, 1),
-            exists=told.exists[:, rows].flatten(0, 1),
-            given=told.given[:, :, rows].transpose(1, 2).flatten(0, 1),
-            values=told.values[:, :, rows].transpose(1, 2).flatten(0, 1),
-            interval=told.interval.repeat_interleave(windows),
+            sequence=given.sequence[:, rows].flatten(0, 1),
+            exists=given.exists[:, rows].flatten(0, 1),
+            given=given.given[:, :, rows].transpose(1, 2).flatten(0, 1),
+            values=given.values[:, :, rows].transpose(1, 2).flatten(0, 1),
+            interval=given.interval.repeat_interleave(windows),
             neighbours_told=inner,
-            temperature=None if told.temperature is None else told.temperature.repeat_interleave(windows),
+            temperature=None if given.temperature is None else given.temperature.repeat_interleave(windows),
         )
         tokens, times = x[:, :, rows].transpose(1, 2).flatten(0, 1), t.repeat_interleave(windows)
         size = max(1, MAX_BATCH // (tokens.shape[1] * tokens.shape[2]))
@@ -259,14 +259,14 @@ class ContextWindows:
         Residues of each window.
     window, place : Tensor (L,)
         In which window, and where in it, each residue is made.
-    told : Tensor (W, n) of bool
+    complete : Tensor (W, n) of bool
         Residues whose neighbours in the window are those in the chain.
     """
 
     rows: Tensor
     window: Tensor
     place: Tensor
-    told: Tensor
+    complete: Tensor
 
 
 def context_windows(n_residues: int, longest: int) -> ContextWindows:
@@ -277,5 +277,5 @@ def context_windows(n_residues: int, longest: int) -> ContextWindows:
     starts = ((edges[:-1] + edges[1:] - size) // 2).clamp(0, n_residues - size)
     rows = starts[:, None] + torch.arange(size)
     window = torch.bucketize(torch.arange(n_residues), edges[1:-1], right=True)
-    told = (rows > 0) & (torch.arange(size) == 0) | (rows < n_residues - 1) & (torch.arange(size) == size - 1)
-    return ContextWindows(rows, window, torch.arange(n_residues) - starts[window], ~told)
+    cut = (rows > 0) & (torch.arange(size) == 0) | (rows < n_residues - 1) & (torch.arange(size) == size - 1)
+    return ContextWindows(rows, window, torch.arange(n_residues) - starts[window], ~cut)

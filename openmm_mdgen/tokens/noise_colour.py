@@ -87,7 +87,7 @@ class GapColour:
         self._transform = sine_transform(scale.shape[-3], scale.dtype).to(scale.device)
 
     @classmethod
-    def of(cls, bands: BandColour, n_between: int, spacing: float) -> GapColour:
+    def from_bands(cls, bands: BandColour, n_between: int, spacing: float) -> GapColour:
         """From the bands of a chain (or of a batch of chains, stacked) to the modes of a gap."""
         weights = _band_weights(bands.frequencies, mode_frequencies(n_between, spacing)).to(bands.scale)
         return cls(
@@ -97,7 +97,7 @@ class GapColour:
         )
 
     def to(self, device: torch.device | str) -> GapColour:
-        """The same on another device."""
+        """A copy on another device."""
         return GapColour(self.scale.to(device), self.carry.to(device), self.spread.to(device))
 
     def colour(self, white: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ def released(free: Tensor) -> Tensor:
 
 
 def released_channels(free: Tensor) -> Tensor:
-    """The same for the channels (L, 23) of tokens."""
+    """Channels (L, 23) of tokens that hold released internal coordinates."""
     internal = released(free)
     return torch.cat((internal[:, :N_TORSIONS].repeat_interleave(2, -1), internal[:, N_TORSIONS:]), -1)
 

@@ -75,7 +75,7 @@ class Conditioning(NamedTuple):
     residue_mask: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Conditioning:
-        """The same on another device."""
+        """A copy on another device."""
         return Conditioning(*(None if x is None else x.to(device) for x in self))  # type: ignore[arg-type]
 
     def part(self, which: slice) -> Conditioning:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from openmm_mdgen.flow.interpolant import sample_path
-from openmm_mdgen.tokens.gaps import told_of_motion
+from openmm_mdgen.tokens.gaps import with_motion
 from openmm_mdgen.tokens.noise_colour import sine_transform
 from openmm_mdgen.train.muon import Muon
 from openmm_mdgen.train.windows import Batch
@@ -30,7 +30,7 @@ def flow_loss(
     if forget:
         drawn = torch.rand(c.sequence.shape, generator=generator, device=generator.device)
         c = c._replace(neighbours_told=(drawn >= forget).to(c.sequence.device))
-    told = c if batch.colour is None else told_of_motion(c, path.x_t, batch.colour)
+    told = c if batch.colour is None else with_motion(c, path.x_t, batch.colour)
     error = network(path.x_t, t, told).float() - path.velocity
     if batch.colour is not None:
         error = slow_modes(error)

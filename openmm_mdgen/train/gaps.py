@@ -16,7 +16,7 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS
 from openmm_mdgen.geometry.sidechains import TYPES
 from openmm_mdgen.network.velocity import VelocityConfig
-from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, N_TOLD, motion_beside, told_of_gap, way_across
+from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, N_GAP_VALUES, gap_values, line_across, motion_beside
 from openmm_mdgen.tokens.noise_colour import BandColour, GapColour, GapSpectra, SpectraSums, chain_colour, stack_colours
 from openmm_mdgen.tokens.tokens import Conditioning, sequence_to_indices
 from openmm_mdgen.train.cache import Cache, Segment
@@ -57,7 +57,7 @@ class GapConfig:
 
     def shape(self, network: VelocityConfig) -> VelocityConfig:
         """The network with the channels of gaps; it does not inpaint."""
-        return replace(network, channels=N_GAP_CHANNELS, given_channels=N_TOLD, inpaints=False)
+        return replace(network, channels=N_GAP_CHANNELS, given_channels=N_GAP_VALUES, inpaints=False)
 
     def adopted(self, start: Weights, cache: Cache) -> Weights:
         """Weights to start from, as they are."""
@@ -67,16 +67,16 @@ class GapConfig:
         """Spectra of the motion inside gaps, measured once and kept with the weights."""
         return asdict(measure_gap_spectra(cache, self))
 
-    def windows(self, cache: Cache, tables: dict[str, Tensor]) -> Gaps:
+    def windows(self, cache: Cache, tables: dict[str, Tensor]) -> GapBatches:
         """What draws the batches."""
-        return Gaps(cache, GapSpectra(**tables), self)
+        return GapBatches(cache, GapSpectra(**tables), self)
 
     def about(self) -> dict[str, object]:
         """The settings, as the weights say them."""
         return asdict(self)
 
 
-class Gaps:
+class GapBatches:
     """Draws batches of gaps; batch k is a pure function of (seed, k)."""
 
     channel_weight = torch.cat((torch.ones(len(TORSIONS)), torch.full((len(INTERNAL) - len(TORSIONS),), 0.3)))
@@ -137,16 +137,16 @@ class Gaps:
         left, right, inside = internal[:, 0], internal[:, -1], internal[:, 1:-1]
         pair = self.spectra.nearest(spacing, interval)
         bands = [self._bands(pair, *_chain(pool[k][0]), interval) for k in chosen]
-        colour = GapColour.of(stack_colours(bands), factor - 1, spacing)
-        way = way_across(left, right, factor - 1, self.spectra.mean[sequence], self.spectra.kept)
-        motion = motion_beside(inside, way)
+        colour = GapColour.from_bands(stack_colours(bands), factor - 1, spacing)
+        line = line_across(left, right, factor - 1, self.spectra.mean[sequence], self.spectra.kept)
+        motion = motion_beside(inside, line)
         tokens = colour.whiten(motion * exists.unsqueeze(1)) * exists.unsqueeze(1)
-        told = told_of_gap(left, right, factor - 1, spacing, exists)
+        values = gap_values(left, right, factor - 1, spacing, exists)
         return Batch(
             tokens=tokens,
             counts=exists.unsqueeze(1).expand(tokens.shape),
             conditioning=gap_conditioning(
-                sequence, exists, told, interval, torch.tensor([pool[k][0].temperature for k in chosen])
+                sequence, exists, values, interval, torch.tensor([pool[k][0].temperature for k in chosen])
             ),
             colour=colour,
         )
@@ -158,12 +158,12 @@ class Gaps:
 
 
 def gap_conditioning(
-    sequence: Tensor, exists: Tensor, told: Tensor, interval: float, temperature: Tensor
+    sequence: Tensor, exists: Tensor, values: Tensor, interval: float, temperature: Tensor
 ) -> Conditioning:
     """Conditioning of gaps: everything is told of every frame."""
-    given = torch.ones(told.shape[:3], dtype=torch.bool)
-    intervals = torch.full((len(told),), interval)
-    return Conditioning(sequence, exists, given, told, intervals, temperature=temperature)
+    given = torch.ones(values.shape[:3], dtype=torch.bool)
+    intervals = torch.full((len(values),), interval)
+    return Conditioning(sequence, exists, given, values, intervals, temperature=temperature)
 
 
 def _pools(cache: Cache, config: GapConfig) -> dict[tuple[float, float, int], list[tuple[Segment, int]]]:
@@ -250,8 +250,8 @@ def _some_motion(
     """Motion (G, factor - 1, L, 16) in the same gaps, the types (L,) and channels (L, 16) of its chain."""
     for segment, frames in _some_gaps(cache, pool, factor, most):
         sequence, exists = sequence_to_indices(segment.residue_types), torch.tensor(segment.exists)
-        way = way_across(frames[:, 0], frames[:, -1], factor - 1, mean[sequence], kept)
-        yield motion_beside(frames[:, 1:-1], way), sequence, exists
+        line = line_across(frames[:, 0], frames[:, -1], factor - 1, mean[sequence], kept)
+        yield motion_beside(frames[:, 1:-1], line), sequence, exists
 
 
 def _some_gaps(

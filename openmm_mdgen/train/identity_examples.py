@@ -158,6 +158,6 @@ def _starts(n_frames: int, n: int) -> list[int]:
 
 
 def with_identity(examples: Examples, runs: list[Run], place: Place) -> Examples:
-    """The same, asked for the residue in this place of every run."""
+    """These examples, labelled with the residue in this place of every run."""
     residues = [TYPES.index(types[first + place.place]) for types, first in runs]
     return replace(examples, identity=torch.tensor(residues))

@@ -349,7 +349,7 @@ class _Draws:
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The same batch on another device."""
+    """The batch on another device."""
     colour = None if batch.colour is None else batch.colour.to(device)
     return Batch(batch.tokens.to(device), batch.counts.to(device), batch.conditioning.to(device), colour)
 

@@ -37,7 +37,7 @@ class Block:
     last: np.ndarray
 
     @classmethod
-    def of(cls, frames: np.ndarray) -> Block:
+    def from_frames(cls, frames: np.ndarray) -> Block:
         """The block of frames (T, N, 3) in float64."""
         return cls(frames=frames.astype(np.float32), last=frames[-1].copy())
 
@@ -221,14 +221,14 @@ class Blocks:
         if index == 0:
             return self._made_first()
         frames = make_blocks(self._loaded(), self._anchors[index][None], index, [self._link])
-        return Block.of(frames[0])
+        return Block.from_frames(frames[0])
 
     def _made_first(self) -> Block:
         """Block 0, together with those of all peers that have none yet."""
         members = sorted({*self._peers.waiting, self}, key=lambda member: member._link)
         starts = np.stack([member._anchors[0] for member in members])
         made = make_blocks(self._loaded(), starts, 0, [member._link for member in members])
-        blocks = {member: Block.of(frames) for member, frames in zip(members, made, strict=True)}
+        blocks = {member: Block.from_frames(frames) for member, frames in zip(members, made, strict=True)}
         for member, block in blocks.items():
             member._note_first(block)
         return blocks[self]

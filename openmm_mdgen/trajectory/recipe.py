@@ -119,7 +119,7 @@ class Recipe:
         return load_structure(self.structure)
 
     def with_structure_hash(self) -> Recipe:
-        """The same recipe with the hash of its structure's file.
+        """This recipe with the hash of its structure's file.
 
         Raises
         ------
@@ -167,7 +167,7 @@ class Recipe:
         return start
 
     def with_hashes(self) -> Recipe:
-        """The same recipe with its files' hashes noted, so that a later change of a file is an error."""
+        """This recipe with its files' hashes noted, so that a later change of a file is an error."""
         origin = replace(
             self.origin,
             structure_hash=_file_hash(self.structure, "structure") if isinstance(self.structure, Path) else "",

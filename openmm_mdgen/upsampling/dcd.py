@@ -70,7 +70,7 @@ class Header:
         return np.dtype([*(cell if self.has_cell else []), *axes])
 
     def with_spacing(self, spacing: float) -> Header:
-        """The same header for frames `spacing` ps apart: NSAVC stays, DELTA changes."""
+        """This header for frames `spacing` ps apart: NSAVC stays, DELTA changes."""
         n_savc = max(self.n_savc, 1)
         return self._patched(n_savc=n_savc, delta=spacing / (n_savc * AKMA))
 

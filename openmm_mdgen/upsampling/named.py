@@ -54,7 +54,7 @@ class NamedModel:
         return NamedFiller(self, "bind_gaps", structure, spacing, interval)
 
     def bind_chain_gaps(self, structure: Structure, spacing: float, interval: float) -> GapFiller:
-        """The same for a chain longer than the model learned, where it fills such chains."""
+        """A filler for a chain longer than the model learned, where it fills such chains."""
         return NamedFiller(self, "bind_chain_gaps", structure, spacing, interval)
 
 

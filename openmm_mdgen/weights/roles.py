@@ -145,11 +145,11 @@ def as_unconditional(model: ModelLike, device: str | None = None) -> Uncondition
     return _converted(Unconditional, _loaded(model, device), model)
 
 
-def as_inpainter(model: ModelLike, device: str | None = None, *, told: bool = True) -> Inpaint:
-    """A model of inpainting; arguments and errors as for `as_simulator`, ``told`` as for `Inpaint`."""
+def as_inpainter(model: ModelLike, device: str | None = None, *, show_identities: bool = True) -> Inpaint:
+    """A model of inpainting; arguments and errors as for `as_simulator`, ``show_identities`` as for `Inpaint`."""
     from openmm_mdgen.tasks.inpaint import Inpaint
 
-    return _converted(Inpaint, _loaded(model, device), model, told=told)
+    return _converted(Inpaint, _loaded(model, device), model, show_identities=show_identities)
 
 
 def as_designer(model: ModelLike, identities: IdentityModel, device: str | None = None) -> Design:
@@ -203,5 +203,5 @@ def _converted(task: type[_Task], found: Model, model: object, **changes: object
     if isinstance(found, task):
         return replace(found, **changes)
     if isinstance(found, PeptideModel):
-        return task.of(found, **changes)
+        return task.from_model(found, **changes)
     raise wrong_task(found, model, task.__name__.lower())

@@ -18,7 +18,7 @@ from openmm_mdgen.forcefield.build import build_peptide, build_system
 from openmm_mdgen.geometry.internal import PHI, PSI
 from openmm_mdgen.geometry.sidechains import TYPES
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
-from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, N_TOLD
+from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, N_GAP_VALUES
 from openmm_mdgen.tokens.noise_colour import GapSpectra
 from openmm_mdgen.weights.checkpoint import Weights, save_weights
 
@@ -93,7 +93,7 @@ def write_networks() -> None:
     config = replace(config, inpaints=True)
     weights = Weights(config, random_network(config, 2).state_dict(), tables, name="tiny-inpaint", lengths=(1, 6))
     save_weights(FOLDER / "tiny-inpaint.safetensors", weights)
-    config = VelocityConfig(width=16, depth=1, heads=2, channels=N_GAP_CHANNELS, given_channels=N_TOLD)
+    config = VelocityConfig(width=16, depth=1, heads=2, channels=N_GAP_CHANNELS, given_channels=N_GAP_VALUES)
     save_weights(
         FOLDER / "tiny-upsample.safetensors",
         Weights(
