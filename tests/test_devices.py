@@ -26,7 +26,7 @@ from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS
 from openmm_mdgen.tokens.noise_colour import GapColour
 from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning
 from openmm_mdgen.train.flow import TrainingLoss, build_optimizers, update_average
-from openmm_mdgen.train.gaps import Gaps
+from openmm_mdgen.train.gaps import GapBatches
 from openmm_mdgen.train.run import to_device
 from openmm_mdgen.train.windows import Batch, Windows
 from tests.helpers.fake_device import DeviceError, empty, fake, fake_device, on_device
@@ -186,7 +186,7 @@ def test_a_training_step(device, gaps, monkeypatch):
     with fake_device(monkeypatch):
         network = on_device(task.network, device)
         moved = to_device(fake_batch(batch), torch.device(device))
-        weight = (Gaps if gaps else Windows).channel_weight
+        weight = (GapBatches if gaps else Windows).channel_weight
         assert str(one_step(network, moved, fake(weight)).device) == device
 
 

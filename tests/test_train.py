@@ -27,7 +27,7 @@ from openmm_mdgen.tokens.noise_colour import GapSpectra
 from openmm_mdgen.tokens.tokens import N_CHANNELS, Normalization, tokens_to_internal
 from openmm_mdgen.train.cache import Cache, build_cache, check_source
 from openmm_mdgen.train.flow import build_optimizers, draw_times, flow_loss, rate_factor, slow_modes, update_average
-from openmm_mdgen.train.gaps import GapConfig, Gaps, measure_gap_spectra
+from openmm_mdgen.train.gaps import GapBatches, GapConfig, measure_gap_spectra
 from openmm_mdgen.train.run import TrainConfig, train, united
 from openmm_mdgen.train.windows import Coverage, WindowConfig, Windows, measure_normalization
 from openmm_mdgen.weights.checkpoint import load_task, read_weights
@@ -296,13 +296,13 @@ def test_how_much_is_forgotten_by_default(monkeypatch, arguments, expected):
 
 
 def test_half_of_the_gaps_run_backwards(cache):
-    """Gaps drawn with ``reversed`` 0 and 1 are the same ones, the other way round."""
+    """GapBatches drawn with ``reversed`` 0 and 1 are the same ones, the other way round."""
     config = GapConfig(spacings=(1.0,), spacing_weights=(1.0,), intervals=(0.1,), interval_weights=(1.0,), n_tokens=90)
     spectra = measure_gap_spectra(cache, config)
-    ahead, back = (Gaps(cache, spectra, replace(config, reversed=share)).draw(0, 3) for share in (0.0, 1.0))
+    ahead, back = (GapBatches(cache, spectra, replace(config, reversed=share)).draw(0, 3) for share in (0.0, 1.0))
     torch.testing.assert_close(back.tokens, ahead.tokens.flip(1), atol=1e-3, rtol=0)
-    mixed = [Gaps(cache, spectra, config).draw(0, k).tokens for k in range(20)]
-    same = [Gaps(cache, spectra, replace(config, reversed=0.0)).draw(0, k).tokens for k in range(20)]
+    mixed = [GapBatches(cache, spectra, config).draw(0, k).tokens for k in range(20)]
+    same = [GapBatches(cache, spectra, replace(config, reversed=0.0)).draw(0, k).tokens for k in range(20)]
     kept = [torch.equal(x, y) for a, b in zip(mixed, same, strict=True) for x, y in zip(a, b, strict=True)]
     assert 0.3 < np.mean(kept) < 0.7
 
@@ -312,8 +312,8 @@ def test_gaps(cache):
     spectra = measure_gap_spectra(cache, config)
     assert isinstance(spectra, GapSpectra) and set(spectra.pairs[:, 0].tolist()) == {1.0, 2.0, 5.0, 10.0, 20.0, 50.0}
     assert (spectra.kept[:7] == 0).all() and (spectra.kept <= 1).all() and (spectra.variance > 0).all()
-    gaps = Gaps(cache, spectra, config)
-    one, two = gaps.draw(1, 2), Gaps(cache, spectra, config).draw(1, 2)
+    gaps = GapBatches(cache, spectra, config)
+    one, two = gaps.draw(1, 2), GapBatches(cache, spectra, config).draw(1, 2)
     assert torch.equal(one.tokens, two.tokens) and torch.equal(one.conditioning.values, two.conditioning.values)
     assert one.counts.any() and (one.tokens[~one.counts] == 0).all()
     spread = torch.cat([gaps.draw(1, k).tokens[..., 1, :7].flatten() for k in range(10)])
