@@ -1,8 +1,8 @@
-"""Energies of generated frames with quiet and with moving hydrogens against MD's, term by term, and the cost.
+"""Energies of generated frames, quiet and moving, against MD's, term by term; overlaps, torsions and the cost.
 
     python benchmarks/moving_hydrogens.py ../shared/data/tetrapeptides/test EHEV QGRE PGKM FKKL
 
-Each folder has allatom.pdb and r00_allatom.xtc of MD at the model's temperature.
+Each folder has allatom.pdb and r00_allatom.xtc of MD at 350 K.
 """
 
 import sys
@@ -12,62 +12,85 @@ from pathlib import Path
 
 import MDAnalysis as mda
 import numpy as np
+import torch
 
 import openmm_mdgen
+from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.evaluation.energies import ENERGY_NAMES, energies, overlaps
+from openmm_mdgen.geometry.internal import InternalCoordinates
+from openmm_mdgen.peptide.peptide import Peptide
+from openmm_mdgen.tasks.clashes import ClashRepair
+from openmm_mdgen.tasks.hydrogens import peptide_motion
 
-N_FRAMES = 200
+N_FRAMES, BLOCK = 200, 63
 
 
-def generated(pdb: Path, hydrogens: str) -> tuple[mda.Universe, float]:
-    """200 frames, 10 ps apart, in memory, and seconds per frame."""
-    universe = openmm_mdgen.simulate(pdb, time=10 * N_FRAMES, hydrogens=hydrogens, seed=1)
-    begun = time.perf_counter()
-    frames = universe.trajectory.timeseries(order="fac")
-    seconds = (time.perf_counter() - begun) / N_FRAMES
-    return mda.Universe(str(pdb), frames, order="fac", dt=10.0), seconds
+KELVIN = 350.0
+
+
+class Case:
+    """One peptide: what moves its hydrogens and side chains, and what finds overlaps."""
+
+    def __init__(self, pdb: Path) -> None:
+        self.pdb = pdb
+        structure = load_structure(pdb)
+        peptide = Peptide.from_structure(structure)
+        self.internal = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms)
+        self.motion = peptide_motion(peptide, self.internal.bonds, structure.positions, KELVIN)
+        self.repair = ClashRepair(self.internal, lambda x: x)
+
+    def generated(self, hydrogens: str) -> tuple[np.ndarray, float]:
+        """200 frames (F, N, 3), 10 ps apart, and CPU seconds per frame."""
+        universe = openmm_mdgen.simulate(self.pdb, time=10 * N_FRAMES, hydrogens=hydrogens, seed=1, temperature=KELVIN)
+        begun = time.process_time()
+        frames = universe.trajectory.timeseries(order="fac").astype(float)
+        return frames, (time.process_time() - begun) / len(frames)
+
+    def overlap(self, frames: np.ndarray) -> float:
+        """Share of frames with two atoms closer than the limits that generation keeps."""
+        return float((self.repair.room(torch.as_tensor(frames)) < 1).double().mean())
+
+    def torsions(self, frames: np.ndarray) -> torch.Tensor:
+        """(F, L, 7) rad."""
+        return self.internal.encode(torch.as_tensor(frames))[..., :7]
+
+    def motion_seconds(self, frames: np.ndarray) -> float:
+        """CPU seconds per frame of moving alone, in blocks as generation has them."""
+        begun = time.process_time()
+        for seed in range(5):
+            self.motion.moved(frames[:BLOCK], seed)
+            self.motion.moved(frames[BLOCK : 2 * BLOCK], seed)
+        return (time.process_time() - begun) / (10 * BLOCK)
 
 
 def rows(folder: Path) -> list[str]:
     """A row per term."""
-    pdb = folder / "allatom.pdb"
-    reference = mda.Universe(str(pdb), str(folder / "r00_allatom.xtc"))
-    sides = {"MD": energies([reference.atoms], N_FRAMES)}
-    seconds = {}
+    case = Case(folder / "allatom.pdb")
+    reference = mda.Universe(str(case.pdb), str(folder / "r00_allatom.xtc"))
+    md = energies([reference.atoms], N_FRAMES)
+    frames, seconds, found = {}, {}, {}
     for kind in ("quiet", "moving"):
-        universe, seconds[kind] = generated(pdb, kind)
-        sides[kind] = energies([universe.atoms], N_FRAMES)
-    seconds["motion"] = motion_seconds(pdb)
-    found = {kind: overlaps(sides["MD"], sides[kind]) for kind in ("quiet", "moving")}
+        frames[kind], seconds[kind] = case.generated(kind)
+        universe = mda.Universe(str(case.pdb), frames[kind], order="fac", dt=10.0)
+        found[kind] = overlaps(md, energies([universe.atoms], N_FRAMES))
     out = []
     for term in ENERGY_NAMES:
-        quartiles = np.percentile(getattr(sides["MD"], term), (25, 50, 75))
+        quartiles = np.percentile(getattr(md, term), (25, 50, 75))
         cells = [f"{folder.name}, {term}", f"{quartiles[1]:.0f}", f"{quartiles[2] - quartiles[0]:.0f}"]
         for kind in ("quiet", "moving"):
             o = found[kind][term]
             cells += [f"{o.shift:+.0f}", f"{o.spread:.2f}", f"{o.above:.1%}", f"{o.inside:.0%}"]
         out.append("| " + " | ".join(cells) + " |")
-    share = seconds["motion"] / seconds["quiet"]
-    out.append(f"\n{folder.name}: {1000 * seconds['quiet']:.1f} ms a frame, moving hydrogens {share:.1%} of that\n")
+    moved, cost = case.motion.moved(frames["quiet"], 1), case.motion_seconds(frames["quiet"])
+    turned = torch.exp(1j * case.torsions(moved)).sub(torch.exp(1j * case.torsions(frames["quiet"]))).abs().max()
+    reached = reference.trajectory.timeseries(order="fac").astype(float)
+    shares = ", ".join(f"{name} {case.overlap(x):.1%}" for name, x in {"MD": reached, **frames}.items())
+    out.append(
+        f"\n{folder.name}: {1e3 * seconds['quiet']:.2f} ms a frame, moving alone {1e3 * cost:.2f} ms "
+        f"({cost / seconds['quiet']:.0%}); frames with overlaps: {shares}; largest change of a torsion "
+        f"{turned:.0e} rad\n"
+    )
     return out
-
-
-def motion_seconds(pdb: Path) -> float:
-    """Seconds per frame of drawing hydrogens alone."""
-    from openmm_mdgen.convert.structures import load_structure
-    from openmm_mdgen.geometry.internal import InternalCoordinates
-    from openmm_mdgen.peptide.peptide import Peptide
-    from openmm_mdgen.tasks.hydrogens import peptide_motion
-
-    structure = load_structure(pdb)
-    peptide = Peptide.from_structure(structure)
-    bonds = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms).bonds
-    motion = peptide_motion(peptide, bonds, structure.positions, 350.0)
-    frames = np.repeat(structure.positions[None], 63, 0)
-    begun = time.perf_counter()
-    for seed in range(10):
-        motion.moved(frames, seed)
-    return (time.perf_counter() - begun) / 630
 
 
 def main() -> None:

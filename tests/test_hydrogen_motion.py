@@ -13,7 +13,6 @@ from openmm_mdgen.forcefield.build import build_system
 from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
 from openmm_mdgen.geometry.internal import InternalCoordinates
 from openmm_mdgen.peptide.peptide import Peptide
-from openmm_mdgen.tasks.hydrogens import peptide_motion
 
 KT = 8.314462618e-3 * 350.0
 
@@ -23,7 +22,16 @@ def case(request, data):
     structure = load_structure(data / request.param)
     peptide = Peptide.from_structure(structure)
     bonds = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms).bonds
-    return structure, peptide, bonds, peptide_motion(peptide, bonds, structure.positions, 350.0)
+    return structure, peptide, bonds, motion_of(structure, peptide, bonds, 350.0)
+
+
+def motion_of(structure, peptide, bonds, temperature) -> HydrogenMotion:
+    """Of all hydrogens."""
+    elements = ["H"] * peptide.n_atoms
+    for (_, name), atom in peptide.heavy.items():
+        elements[atom] = name[0]
+    rank = {atom: place for place, atom in enumerate(peptide.heavy.values())}
+    return HydrogenMotion(peptide.hydrogens, bonds, rank, elements, structure.positions, temperature)
 
 
 def test_heavy_atoms_and_bond_lengths_stay(case):
@@ -82,26 +90,10 @@ def test_a_peptide_without_hydrogens_is_left_alone(data):
 
 def test_colder_hydrogens_move_less(case):
     structure, peptide, bonds, motion = case
-    cold = peptide_motion(peptide, bonds, structure.positions, 10.0)
+    cold = motion_of(structure, peptide, bonds, 10.0)
     frames = np.repeat(structure.positions[None], 20, 0)
     size = [np.abs(m.moved(frames, 1) - frames).max() for m in (cold, motion)]
     assert size[0] < 0.5 * size[1]
-
-
-def test_simulate_moves_hydrogens_and_nothing_else(data):
-    settings = {"time": 70 * 10.0, "model": data / "tiny.safetensors", "seed": 3}
-    moving, quiet = (
-        openmm_mdgen.simulate(data / "ACE-A-NME.pdb", hydrogens=kind, **settings) for kind in ("moving", "quiet")
-    )
-    heavy = quiet.select_atoms("not element H").indices
-    hydrogens = quiet.select_atoms("element H").indices
-    for frame in (0, 69):  # the second block starts from frames whose hydrogens moved
-        one, other = moving.trajectory[frame].positions.copy(), quiet.trajectory[frame].positions.copy()
-        np.testing.assert_array_equal(one[heavy], other[heavy])
-        assert np.abs(one[hydrogens] - other[hydrogens]).max() > 0.05
-    last = moving.trajectory[69].positions.copy()
-    moving.trajectory[0]
-    np.testing.assert_array_equal(moving.trajectory[69].positions, last)
 
 
 def test_recipes_say_it_and_old_ones_are_quiet(data, tmp_path):

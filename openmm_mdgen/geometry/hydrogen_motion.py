@@ -14,9 +14,9 @@ import numpy as np
 
 _BOLTZMANN = 8.314462618e-3  # kJ/mol/K
 _BEND = {"C": 418.4, "N": 418.4, "O": 460.2, "S": 359.8}  # kJ/mol/rad², hydrogen, this atom, heavy atom
-_SCISSOR = 292.9  # kJ/mol/rad², hydrogen, atom, hydrogen
+SCISSOR = 292.9  # kJ/mol/rad², hydrogen, atom, hydrogen
 _PLANE = {"N": 130.0, "C": 340.0}  # kJ/mol/rad² of the angle out of the plane
-_ROTOR = {("C", "C"): 54.0, ("N", "C"): 54.0, ("C", "S"): 38.0, ("C", "N"): 8.0, ("O", "C"): 20.0, ("S", "C"): 28.0}
+ROTOR = {("C", "C"): 54.0, ("N", "C"): 54.0, ("C", "S"): 38.0, ("C", "N"): 8.0, ("O", "C"): 20.0, ("S", "C"): 28.0}
 _TO_CARBONYL = 15.0  # a methyl or hydroxyl on a planar carbon
 _PLANAR = 0.2  # height over the neighbours' plane, as a share of the bond, below which an atom is planar
 _WIDEST_TURN = np.deg2rad(55.0)  # of a rotor, within its well
@@ -59,6 +59,7 @@ class HydrogenMotion:
         reference = np.asarray(reference, np.float64)
         near = _neighbours(bonds, rank)
         groups = _groups(hydrogens, near, rank, reference)
+        self.groups = [np.array(group, int) for group in groups.values()]
         self.atoms = np.array([h for group in groups.values() for h in group], int)
         self._parents = np.array([p for p, group in groups.items() for _ in group], int)
         self._axes = np.array([near[p][0] for p, group in groups.items() for _ in group], int)
@@ -77,7 +78,7 @@ class HydrogenMotion:
         self._turns = np.array(rotor, float)
         self._sizes = np.array([len(g) for g in groups.values()], float)
 
-    def moved(self, frames: np.ndarray, seed: int) -> np.ndarray:
+    def moved(self, frames: np.ndarray, seed: int | tuple[int, ...]) -> np.ndarray:
         """Frames (F, N, 3) Å with hydrogens that were placed at rest -> the same with hydrogens that move."""
         out = np.array(frames, np.float64)
         if not len(self.atoms):
@@ -99,7 +100,7 @@ class HydrogenMotion:
         out[:, self.atoms] = origin + length * _rotated(along, axis, angle)
         return out
 
-    def _drawn(self, n_frames: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def _drawn(self, n_frames: int, seed: int | tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Displacements (F, H) in radians, about the axis and towards it."""
         noise = np.random.default_rng(seed).standard_normal((n_frames, len(self.atoms), 2))
         out = np.empty_like(noise)
@@ -167,7 +168,7 @@ def _group_stiffness(
         [(angles(_DIFFERENCE * unit) - angles(-_DIFFERENCE * unit)) / (2 * _DIFFERENCE) for unit in np.eye(2 * n)],
         -1,
     )
-    weights = np.full(len(slopes), _SCISSOR)
+    weights = np.full(len(slopes), SCISSOR)
     weights[: n * len(heavy)] = _BEND.get(elements[parent], 418.4)
     stiffness = slopes.T @ (weights[:, None] * slopes)
     normal = _plane(heavy, along)
@@ -191,7 +192,7 @@ def _rotor(parent: int, near: Mapping[int, list[int]], elements: list[str], refe
         vectors = _unit(reference[[parent, *others]] - reference[neighbour])
         if abs(np.linalg.det(vectors)) < _PLANAR:
             return _TO_CARBONYL if elements[parent] == "C" else 30.0
-    return _ROTOR.get((elements[parent], elements[neighbour]), 54.0)
+    return ROTOR.get((elements[parent], elements[neighbour]), 54.0)
 
 
 def _plane(heavy: np.ndarray, along: np.ndarray) -> np.ndarray | None:

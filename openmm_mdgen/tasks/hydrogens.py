@@ -1,4 +1,4 @@
-"""Hydrogens of generated frames: moving or quiet."""
+"""What a model holds fixed in generated frames, hydrogens above all: moving or quiet."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
+from openmm_mdgen.geometry.thermal_motion import ThermalMotion
 from openmm_mdgen.peptide.peptide import Peptide
 
 KINDS = ("moving", "quiet")
@@ -30,10 +30,7 @@ def checked_hydrogens(hydrogens: str) -> str:
 
 def peptide_motion(
     peptide: Peptide, bonds: Iterable[tuple[int, int]], reference: np.ndarray, temperature: float
-) -> HydrogenMotion:
-    """What moves the hydrogens of a peptide at a temperature in K; bonds are those between its heavy atoms."""
-    elements = ["H"] * peptide.n_atoms
-    for (_, name), atom in peptide.heavy.items():
-        elements[atom] = name[0]
-    rank = {atom: place for place, atom in enumerate(peptide.heavy.values())}
-    return HydrogenMotion(peptide.hydrogens, bonds, rank, elements, reference, temperature)
+) -> ThermalMotion:
+    """What moves the hydrogens, side chains and carbonyls of a peptide at a temperature in K; bonds are those between
+    its heavy atoms."""
+    return ThermalMotion(peptide.residue_types, peptide.heavy, peptide.hydrogens, bonds, reference, temperature)

@@ -1,0 +1,121 @@
+"""Contacts of atoms: which of several draws of a group of atoms overlaps least with the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+_BOLTZMANN = 8.314462618e-3  # kJ/mol/K
+_HEAVY = {"C": (1.91, 0.40), "N": (1.82, 0.71), "O": (1.67, 0.88), "S": (2.00, 1.05)}
+"""Half of the distance of least energy (Å) and its depth (kJ/mol), about as in Amber force fields."""
+_ON_CARBON, _ON_OTHERS = (1.42, 0.066), (0.60, 0.066)  # hydrogens
+_FAR_SCALE = 0.5  # of atoms three bonds apart
+_CLOSEST = 0.5  # of the distance of least energy, below which the energy grows no more
+_NEAR = 1.0  # of that distance, within which a pair is looked at
+_TOO_HIGH = 10.0  # kJ/mol of a pair that overlaps
+
+
+class Contacts:
+    """Lennard-Jones energies of pairs three or more bonds apart, with radii by element.
+
+    Parameters
+    ----------
+    elements : sequence of str
+        Of all atoms.
+    bonds : iterable of (int, int)
+        Between heavy atoms.
+    hydrogens : mapping int -> int
+        Index of each hydrogen -> index of its heavy atom.
+    groups : sequence of (n,) int ndarray
+        Atoms that are drawn together; pairs of other atoms are left out.
+    """
+
+    def __init__(
+        self,
+        elements: Sequence[str],
+        bonds: Iterable[tuple[int, int]],
+        hydrogens: Mapping[int, int],
+        groups: Sequence[np.ndarray],
+    ) -> None:
+        bonded = np.eye(len(elements), dtype=int)
+        for a, b in (*bonds, *hydrogens.items()):
+            bonded[a, b] = bonded[b, a] = 1
+        two = bonded @ bonded > 0
+        three = two.astype(int) @ bonded > 0
+        self._group = np.full(len(elements), -1)
+        for number, atoms in enumerate(groups):
+            self._group[atoms] = number
+        self._atoms = list(groups)
+        drawn = self._group >= 0
+        pairs = np.triu(~two, 1) & (drawn[:, None] | drawn)
+        half, depth = np.array([_HEAVY.get(e, _HEAVY["C"]) for e in elements]).T
+        for atom, parent in hydrogens.items():
+            half[atom], depth[atom] = _ON_CARBON if elements[parent] == "C" else _ON_OTHERS
+        self._depth = np.sqrt(depth[:, None] * depth) * np.where(three, _FAR_SCALE, 1.0)
+        self._square = (half[:, None] + half) ** 2
+        worst = (1 + np.sqrt(1 + _TOO_HIGH / self._depth)) ** (1 / 3)  # the energy is too high below this distance
+        self._limits = np.where(pairs, self._square / worst, -1.0).astype(np.float32)
+        self._near = np.where(pairs, self._square * _NEAR**2, -1.0).astype(np.float32)
+
+    def overlapping(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which frames (F, N, 3) in Å have atoms that overlap, (B,) int, and squares of distances (B, N, N) in them."""
+        squares = _squares(frames)
+        bad = np.flatnonzero((squares < self._limits).reshape(len(frames), -1).any(1))
+        return bad, squares[bad]
+
+    def chosen(self, draws: np.ndarray, squares: np.ndarray, temperature: float, seed: int) -> np.ndarray:
+        """One of K draws for each group and frame, by Boltzmann weights of its contacts with all other atoms.
+
+        Groups choose in their order, each with those before it as they chose and those after it as first drawn.
+        Contacts are looked for in the first draw.
+
+        Parameters
+        ----------
+        draws : (K, F, N, 3) ndarray
+            Å; atoms outside of all groups are alike, and a group's places do not depend on another's.
+        squares : (F, N, N) ndarray
+            Å², between the atoms of the first draw.
+        temperature : float
+            K.
+        seed : int
+
+        Returns
+        -------
+        (F, N, 3) ndarray
+        """
+        frames, first, second = np.nonzero(squares < self._near)
+        depth, square = self._depth[first, second], self._square[first, second]
+        atoms = np.ascontiguousarray(draws.transpose(2, 1, 0, 3), np.float32)  # (N, F, K, 3)
+        now = np.repeat(atoms[:, :, :1], len(draws), 2)
+        out = draws[0].copy()
+        rng, all_frames = np.random.default_rng((seed, 2)), np.arange(len(out))
+        owners = self._group[first], self._group[second]
+        for number, group in enumerate(self._atoms):
+            now[group] = atoms[group]
+            mine = np.flatnonzero((owners[0] == number) | (owners[1] == number))
+            here = frames[mine]
+            energy = _energies(now[first[mine], here] - now[second[mine], here], depth[mine], square[mine])
+            summed = np.stack([np.bincount(here, column, len(out)) for column in energy.T])
+            best = (rng.gumbel(size=summed.shape) - summed / (_BOLTZMANN * temperature)).argmax(0)
+            now[group] = atoms[group][:, all_frames, best][:, :, None]
+            out[:, group] = draws[best, all_frames][:, group]
+        return out
+
+
+def _squares(frames: np.ndarray) -> np.ndarray:
+    """Å² (F, N, N) between the atoms of frames (F, N, 3), to 0.01 or so."""
+    x = (frames - frames.mean(1, keepdims=True)).astype(np.float32)
+    norms = np.einsum("fax,fax->fa", x, x)
+    out: np.ndarray = x @ (-2 * x.transpose(0, 2, 1))
+    out += norms[:, :, None]
+    out += norms[:, None]
+    return out
+
+
+def _energies(apart: np.ndarray, depth: np.ndarray, square: np.ndarray) -> np.ndarray:
+    """kJ/mol (E, K) of pairs (E,) that are (E, K, 3) Å apart."""
+    r = np.maximum(np.einsum("ekx,ekx->ek", apart, apart), square[:, None] * _CLOSEST**2)
+    six = (square[:, None] / r) ** 3
+    out: np.ndarray = depth[:, None] * (six * six - 2 * six)
+    return out
