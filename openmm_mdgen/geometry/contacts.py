@@ -100,7 +100,7 @@ class Contacts:
             best = (rng.gumbel(size=summed.shape) - summed / (_BOLTZMANN * temperature)).argmax(0)
             now[group] = atoms[group][:, all_frames, best][:, :, None]
             out[:, group] = draws[best, all_frames][:, group]
-        return out
+        return np.asarray(out)
 
 
 def _squares(frames: np.ndarray) -> np.ndarray:

@@ -126,11 +126,11 @@ class HeavyMotion:
         draws = np.zeros((self._size, len(out)))
         for rows, factor in self._draws:
             draws[rows] = factor @ noise[rows]
-        draws = draws.reshape(-1, 3, len(out))
+        shifts = draws.reshape(-1, 3, len(out))
         old = np.ascontiguousarray(out.transpose(1, 2, 0))  # (N, 3, F), so that rows are fast
         new = old.copy()
         for atoms, (a, b, c), places in self._layers:
-            polar = _polar(old[a], old[b], old[c], old[atoms]) + draws[places].swapaxes(0, 1)
+            polar = _polar(old[a], old[b], old[c], old[atoms]) + shifts[places].swapaxes(0, 1)
             new[atoms] = _placed(new[a], new[b], new[c], *polar)
         out[:, self.atoms] = new[self.atoms].transpose(2, 0, 1)
         return out

@@ -10,7 +10,7 @@ from openmm_mdgen.geometry.contacts import Contacts
 from openmm_mdgen.geometry.heavy_motion import HeavyMotion, share_at_rest
 from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
 
-_LEAST = 1e-6  # of the temperature
+_LEAST = 1e-20  # of the temperature
 _FEW = 2  # atoms of carbonyls and of backbone hydrogens, which choose together
 _DRAWS = 4  # of frames whose first draw has atoms that overlap
 

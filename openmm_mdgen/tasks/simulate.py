@@ -108,11 +108,12 @@ class SimulatePropagator:
     def placed(self, tokens: Tensor, starts: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """Frames (B, n_frames, N, 3) in Å of tokens (B, n_frames + 1, L, C), laid on their starts (B, N, 3) in Å."""
         frames = self.atoms.decode(tokens[:, 1:], list(seeds), self.task.spread_temperature)
+        if self._motion is not None:
+            moved = [self._motion.moved(x.numpy(), seed) for x, seed in zip(frames, seeds, strict=True)]
+            frames = torch.from_numpy(np.stack(moved))
         heavy = self.atoms.heavy
-        placed = superpose(frames[:, :, heavy], _positions(starts)[:, None, heavy], frames).numpy()
-        if self._motion is None:
-            return placed
-        return np.stack([self._motion.moved(block, seed) for block, seed in zip(placed, seeds, strict=True)])
+        placed: np.ndarray = superpose(frames[:, :, heavy], _positions(starts)[:, None, heavy], frames).numpy()
+        return placed
 
 
 def _positions(starts: np.ndarray) -> Tensor:
