@@ -7,7 +7,6 @@ user's own structure.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from openmm_mdgen.geometry.frames import bisector_frame, bond_angle, bond_length, dihedral, place_atom, unit
+from openmm_mdgen.geometry.building import BETA, BISECTOR, TORSION, ChainBuilder, Geometry, Layer
+from openmm_mdgen.geometry.frames import bisector_frame, bond_angle, bond_length, dihedral
 from openmm_mdgen.geometry.hydrogens import hydrogen_references
 from openmm_mdgen.geometry.sidechains import SIDE_CHAINS, chi_atoms, heavy_bonds
 
@@ -58,41 +58,12 @@ class _Bisector:
 
 
 _Placement = _Torsion | _Beta | _Bisector
+_KINDS: dict[type, str] = {_Torsion: TORSION, _Beta: BETA, _Bisector: BISECTOR}
 _TO_BETA = INTERNAL.index("N-CA-CB")
 
 
 def _flat(slot: tuple[int, int] | None) -> int:
     return -1 if slot is None else slot[0] * len(INTERNAL) + slot[1]
-
-
-def _beta_direction(to_n: Tensor, to_c: Tensor, angle_n: Tensor, angle_c: Tensor, side: Tensor) -> Tensor:
-    """Unit vector (..., 3) with the given angles to two vectors, on the given side (1 or -1) of their plane."""
-    u, v = unit(to_n), unit(to_c)
-    dot, p, q = (u * v).sum(-1), torch.cos(angle_n), torch.cos(angle_c)
-    within = 1 - dot.square()
-    in_plane = ((p - q * dot) / within).unsqueeze(-1) * u + ((q - p * dot) / within).unsqueeze(-1) * v
-    height = (1 - in_plane.square().sum(-1)).clamp_min(0.01).sqrt() * side
-    out: Tensor = unit(in_plane + height.unsqueeze(-1) * unit(torch.linalg.cross(u, v)))
-    return out
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """Atoms that can be placed at once."""
-
-    kind: type
-    atoms: Tensor
-    abc: Tensor  # (3, K)
-    slots: Tensor  # (2, K) into the flattened (L * 16) values, -1 none
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """What decoding takes from a structure: per layer (K, 3) of length, angle, torsion or local coordinates."""
-
-    layers: tuple[Tensor, ...]
-    rings: Tensor  # (n_proline, 2) CD-N, CD-CG
-    internal: Tensor  # (L, 16)
 
 
 class InternalCoordinates:
@@ -158,11 +129,10 @@ class InternalCoordinates:
         placements = self._side_chain_placements()
         placements += self._hydrogen_placements(hydrogens)
         self._layers = self._layer(placements)
-        self._rings = [
-            (a["N"], a["CA"], a["CG"], a["CD"])
-            for a, t in zip(self._atoms, self.residue_types, strict=True)
-            if t == "PRO"
-        ]
+        prolines = [a for a, t in zip(self._atoms, self.residue_types, strict=True) if t == "PRO"]
+        self._rings = [(a["N"], a["CG"], a["CD"]) for a in prolines]
+        slots = [(_flat(length), _flat(angle), _flat(torsion)) for length, angle, torsion in self.chain_slots]
+        self._builder = ChainBuilder(n_atoms, self.backbone, slots, self._layers, self._rings)
 
     # which atoms -------------------------------------------------------------------------------------------------
 
@@ -265,7 +235,7 @@ class InternalCoordinates:
             for r in found
         ]
 
-    def _layer(self, placements: list[_Placement]) -> list[_Layer]:
+    def _layer(self, placements: list[_Placement]) -> list[Layer]:
         level = dict.fromkeys(self.backbone, 0)
         waiting, groups = list(placements), defaultdict(list)
         while waiting:
@@ -281,7 +251,9 @@ class InternalCoordinates:
             group = groups[key]
             slots = [[_flat(getattr(p, name, None)) for p in group] for name in ("slot", "angle")]
             abc = torch.tensor([(p.a, p.b, p.c) for p in group]).T
-            layers.append(_Layer(type(group[0]), torch.tensor([p.atom for p in group]), abc, torch.tensor(slots)))
+            layers.append(
+                Layer(_KINDS[type(group[0])], torch.tensor([p.atom for p in group]), abc, torch.tensor(slots))
+            )
         return layers
 
     # positions -> internal coordinates ---------------------------------------------------------------------------
@@ -317,10 +289,10 @@ class InternalCoordinates:
         layers = []
         for layer in self._layers:
             atom, (a, b, c) = reference[layer.atoms], (reference[k] for k in layer.abc)
-            if layer.kind is _Bisector:
+            if layer.kind == BISECTOR:
                 layers.append((bisector_frame(a, b, c).mT @ (atom - b).unsqueeze(-1)).squeeze(-1))
                 continue
-            if layer.kind is _Beta:
+            if layer.kind == BETA:
                 side = (torch.linalg.cross(a - b, c - b) * (atom - b)).sum(-1).sign()
                 layers.append(torch.stack((bond_length(b, atom), side, torch.zeros_like(side)), -1))
                 continue
@@ -330,7 +302,7 @@ class InternalCoordinates:
             )
         rings = [
             torch.stack((bond_length(reference[d], reference[n]), bond_length(reference[d], reference[g])))
-            for n, _, g, d in self._rings
+            for n, g, d in self._rings
         ]
         return Geometry(tuple(layers), torch.stack(rings) if rings else reference.new_zeros(0, 2), internal)
 
@@ -351,75 +323,13 @@ class InternalCoordinates:
             Å, in the frame of the first three backbone atoms: superpose before use.
         """
         values = internal.flatten(1).T.contiguous()  # (L * 16, F)
-        x = internal.new_full((self.n_atoms, internal.shape[0], 3), math.nan)
-        self._decode_backbone(x, values)
-        return self._decode_rest(x, values, geometry)
+        return self._builder.atoms(self._builder.backbone(values), values, geometry).permute(2, 1, 0)
 
     def decode_backbone(self, internal: Tensor) -> Tensor:
         """Backbone atoms (F, n, 3) in Å, in the order of ``backbone``, of internal coordinates (F, L, 16)."""
-        x = internal.new_full((self.n_atoms, internal.shape[0], 3), math.nan)
-        self._decode_backbone(x, internal.flatten(1).T.contiguous())
-        return x[self.backbone].transpose(0, 1)
+        return self._builder.backbone(internal.flatten(1).T.contiguous()).permute(2, 1, 0)
 
     def decode_around(self, backbone: Tensor, internal: Tensor, geometry: Geometry) -> Tensor:
         """As `decode`, about a backbone (F, n, 3) in Å that is there already, in the order of ``backbone``."""
-        x = internal.new_full((self.n_atoms, internal.shape[0], 3), math.nan)
-        x[self.backbone] = backbone.transpose(0, 1)
-        return self._decode_rest(x, internal.flatten(1).T.contiguous(), geometry)
-
-    def _decode_rest(self, x: Tensor, values: Tensor, geometry: Geometry) -> Tensor:
-        """All atoms (F, N, 3), from the backbone's in x (N, F, 3)."""
-        rings = {d: k for k, (_, _, _, d) in enumerate(self._rings)}
-        for layer, constants in zip(self._layers, geometry.layers, strict=True):
-            a, b, c = (x[k] for k in layer.abc)
-            constants = constants.to(x).unsqueeze(1)  # (K, 1, 3)
-            if layer.kind is _Bisector:
-                x[layer.atoms] = b + (bisector_frame(a, b, c) @ constants.unsqueeze(-1)).squeeze(-1)
-                continue
-            slot, bend = layer.slots
-            length, angle, torsion = constants.unbind(-1)
-            if layer.kind is _Beta:
-                x[layer.atoms] = b + length.unsqueeze(-1) * _beta_direction(
-                    a - b, c - b, values[slot], values[bend], angle
-                )
-                continue
-            turn = values[slot.clamp_min(0)] * (slot >= 0).unsqueeze(-1)
-            angle = torch.where((bend >= 0).unsqueeze(-1), values[bend.clamp_min(0)], angle)
-            x[layer.atoms] = place_atom(a, b, c, length, angle, torsion + turn)
-            for atom in set(layer.atoms.tolist()) & set(rings):
-                self._close_ring(x, rings[atom], geometry.rings)
-        return x.transpose(0, 1)
-
-    def _decode_backbone(self, x: Tensor, values: Tensor) -> None:
-        def value(slot: tuple[int, int] | None) -> Tensor:
-            assert slot is not None
-            return values[slot[0] * len(INTERNAL) + slot[1]]
-
-        b = self.backbone
-        x[b[0]] = 0.0
-        zero = torch.zeros_like(values[0])
-        for k, (length, angle, torsion) in enumerate(self.chain_slots, start=1):
-            if k == 1:
-                x[b[1]] = torch.stack((value(length), zero, zero), -1)
-            elif k == 2:
-                r, theta = value(length), value(angle)
-                x[b[2]] = x[b[1]] + torch.stack((-r * torch.cos(theta), r * torch.sin(theta), zero), -1)
-            else:
-                x[b[k]] = place_atom(x[b[k - 3]], x[b[k - 2]], x[b[k - 1]], value(length), value(angle), value(torsion))
-
-    def _close_ring(self, x: Tensor, ring: int, lengths: Tensor) -> None:
-        """Move proline's CD to the nearest point that has the reference's bond lengths to N and to CG.
-
-        Where CG is too far away for both, the one to N is kept, and CD stays off the line so that its
-        hydrogens have a direction.
-        """
-        n, _, g, d = self._rings[ring]
-        to_n, to_g = lengths[ring].to(x)
-        axis = x[g] - x[n]
-        span = axis.square().sum(-1, keepdim=True).sqrt().clamp_min(1e-6)
-        along = ((span.square() + to_n**2 - to_g**2) / (2 * span)).clamp(-0.995 * to_n, 0.995 * to_n)
-        axis = axis / span
-        out = x[d] - x[n]
-        out = out - (out * axis).sum(-1, keepdim=True) * axis
-        out = out / out.square().sum(-1, keepdim=True).sqrt().clamp_min(1e-6)
-        x[d] = x[n] + along * axis + (to_n**2 - along.square()).clamp_min(0).sqrt() * out
+        values = internal.flatten(1).T.contiguous()
+        return self._builder.atoms(backbone.permute(2, 1, 0), values, geometry).permute(2, 1, 0)
