@@ -108,3 +108,11 @@ def test_recipes_say_it_and_old_ones_are_quiet(data, tmp_path):
 def test_bad_input(data):
     with pytest.raises(MDGenError, match="hydrogens 'warm' is not known; choose one of moving, quiet"):
         openmm_mdgen.simulate(data / "ACE-A-NME.pdb", time=10, hydrogens="warm")
+
+
+def test_blocks_are_moved_as_each_alone(case):
+    structure, _, _, motion = case
+    blocks = np.repeat(structure.positions[None], 12, 0).reshape(3, 4, -1, 3) + np.arange(3.0)[:, None, None, None]
+    together = motion.blocks_moved(blocks, [5, 6, 5])
+    for block, seed, found in zip(blocks, [5, 6, 5], together, strict=True):
+        np.testing.assert_array_equal(found, motion.moved(block, seed))

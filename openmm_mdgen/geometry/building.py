@@ -100,7 +100,7 @@ class ChainBuilder:
             if layer.kind == BISECTOR:
                 placed = _on_bisector(a, b, c, constants)
             elif layer.kind == BETA:
-                placed = _beta(a, b, c, *values.index_select(0, layer.slots.flatten()).unflatten(0, (2, -1)), constants)
+                placed = _beta(a, b, c, values[layer.slots[0]], values[layer.slots[1]], constants)
             else:
                 placed = _at_end(a, b, c, local.pop(0))
             x.index_copy_(1, layer.atoms, placed)
@@ -150,7 +150,8 @@ def _turns(angle: Tensor, torsion: Tensor) -> Tensor:
     """
     p, q, c, s = angle.cos(), angle.sin(), torsion.cos(), torsion.sin()
     rows = (-p, -q, torch.zeros_like(p), q * c, -p * c, -s, q * s, -p * s, c)
-    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+    out: Tensor = torch.stack(rows, -1).unflatten(-1, (3, 3))
+    return out
 
 
 def _along_and_across(length: Tensor, angle: Tensor, torsion: Tensor) -> Tensor:
@@ -196,4 +197,5 @@ def _beta(a: Tensor, b: Tensor, c: Tensor, angle_a: Tensor, angle_c: Tensor, con
     within = 1 - dot.square()
     in_plane = ((p - q * dot) / within) * u + ((q - p * dot) / within) * v
     height = (1 - in_plane.square().sum(0)).clamp_min(0.01).sqrt() * side
-    return b + length * _unit(in_plane + height * _unit(_cross(u, v)))
+    out: Tensor = b + length * _unit(in_plane + height * _unit(_cross(u, v)))
+    return out

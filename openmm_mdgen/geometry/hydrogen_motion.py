@@ -8,7 +8,7 @@ known to it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -80,39 +80,47 @@ class HydrogenMotion:
 
     def moved(self, frames: np.ndarray, seed: int | tuple[int, ...]) -> np.ndarray:
         """Frames (F, N, 3) Å with hydrogens that were placed at rest -> the same with hydrogens that move."""
-        out = np.array(frames, np.float64)
-        if not len(self.atoms):
-            return out
-        azimuth, polar = self._drawn(len(out), seed)
-        origin = out[:, self._parents]
-        axis = _unit(origin - out[:, self._axes])
-        bond = out[:, self.atoms] - origin
-        length = np.linalg.norm(bond, axis=-1, keepdims=True)
-        along = bond / length
-        sideways = _unit(np.cross(axis, along))
-        upright = np.cross(sideways, along)
-        turn = self._group_mean(azimuth / self._polar_sine) * self._turns
-        own = azimuth - turn[:, self._group] * self._polar_sine
-        size = np.sqrt(own**2 + polar**2)[..., None]
-        step = (own[..., None] * sideways + polar[..., None] * upright) / np.maximum(size, 1e-12)
-        along = np.cos(size) * along + np.sin(size) * step
-        angle = np.clip(turn, -_WIDEST_TURN, _WIDEST_TURN)[:, self._group, None]
-        out[:, self.atoms] = origin + length * _rotated(along, axis, angle)
+        out: np.ndarray = self.blocks_moved(np.asarray(frames)[None], [seed])[0]
         return out
 
-    def _drawn(self, n_frames: int, seed: int | tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Displacements (F, H) in radians, about the axis and towards it."""
-        noise = np.random.default_rng(seed).standard_normal((n_frames, len(self.atoms), 2))
-        out = np.empty_like(noise)
+    def blocks_moved(self, blocks: np.ndarray, seeds: Sequence[int | tuple[int, ...]]) -> np.ndarray:
+        """As `moved`, of several blocks (B, F, N, 3) Å with a seed each."""
+        out = np.array(blocks, np.float64)
+        if not len(self.atoms):
+            return out
+        azimuth, polar = self._drawn(out.shape[1], seeds)
+        origin, beyond, bond = (_gathered(out, atoms) for atoms in (self._parents, self._axes, self.atoms))
+        axis = _unit_first(origin - beyond)
+        bond -= origin
+        length = np.sqrt(_dot(bond, bond))
+        along = bond / length
+        sideways = _unit_first(_cross(axis, along))
+        upright = _cross(sideways, along)
+        turn = self._group_mean(azimuth / self._polar_sine[:, None]) * self._turns[:, None]
+        own = azimuth - turn[self._group] * self._polar_sine[:, None]
+        size = np.sqrt(own**2 + polar**2)
+        share = np.sin(size) / np.maximum(size, 1e-12)
+        along = np.cos(size) * along + (share * own) * sideways + (share * polar) * upright
+        angle = np.clip(turn, -_WIDEST_TURN, _WIDEST_TURN)[self._group]
+        placed = origin + length * _rotated(along, axis, angle)
+        out[:, :, self.atoms] = placed.transpose(2, 1, 0).reshape(*out.shape[:2], -1, 3)
+        return out
+
+    def _drawn(self, n_frames: int, seeds: Sequence[int | tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray]:
+        """Displacements (H, B * F) in radians, about the axis and towards it."""
+        shape = (n_frames, len(self.atoms), 2)
+        noise = np.concatenate([np.random.default_rng(seed).standard_normal(shape) for seed in seeds])
+        noise = noise.reshape(len(noise), -1).T
+        out = np.empty(noise.shape)
         for places, factor in self._factors:
-            flat = noise[:, places].reshape(n_frames, -1)
-            out[:, places] = np.einsum("fk,jk->fj", flat, factor).reshape(n_frames, -1, 2)
-        return out[..., 0], out[..., 1]
+            both = slice(2 * places[0], 2 * places[-1] + 2)
+            np.matmul(factor, noise[both], out=out[both])
+        return out[::2], out[1::2]
 
     def _group_mean(self, values: np.ndarray) -> np.ndarray:
-        """(F, H) -> (F, groups)."""
-        sums = np.add.reduceat(values, np.searchsorted(self._group, np.arange(len(self._sizes))), axis=1)
-        return np.asarray(sums / self._sizes)
+        """(H, F) -> (groups, F)."""
+        sums = np.add.reduceat(values, np.searchsorted(self._group, np.arange(len(self._sizes))), axis=0)
+        return np.asarray(sums / self._sizes[:, None])
 
 
 def _neighbours(bonds: Iterable[tuple[int, int]], rank: Mapping[int, int]) -> dict[int, list[int]]:
@@ -205,10 +213,31 @@ def _plane(heavy: np.ndarray, along: np.ndarray) -> np.ndarray | None:
 
 
 def _rotated(vectors: np.ndarray, axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Vectors (..., 3) turned about unit axes by radians (..., 1)."""
+    """Vectors (3, ...) turned about unit axes by radians (...)."""
     cosine, sine = np.cos(angle), np.sin(angle)
-    along = (vectors * axis).sum(-1, keepdims=True) * axis
-    return np.asarray(cosine * vectors + sine * np.cross(axis, vectors) + (1 - cosine) * along)
+    return np.asarray(cosine * vectors + sine * _cross(axis, vectors) + (1 - cosine) * _dot(vectors, axis) * axis)
+
+
+def _gathered(blocks: np.ndarray, atoms: np.ndarray) -> np.ndarray:
+    """Some atoms of blocks (B, F, N, 3), coordinates first: (3, K, B * F)."""
+    return np.ascontiguousarray(blocks.reshape(-1, *blocks.shape[2:])[:, atoms].transpose(2, 1, 0))
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.asarray(a[0] * b[0] + a[1] * b[1] + a[2] * b[2])
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of vectors (3, ...)."""
+    out = np.empty_like(a)
+    for x, y, z in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        np.subtract(a[y] * b[z], a[z] * b[y], out=out[x])
+    return out
+
+
+def _unit_first(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (3, ...) scaled to length 1."""
+    return np.asarray(vectors / np.sqrt(_dot(vectors, vectors)))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

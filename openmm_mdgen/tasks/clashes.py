@@ -56,7 +56,7 @@ class ClashRepair:
     ) -> None:
         self._decode, self._thorough = decode, thorough
         self._pairs = far_pairs(internal)
-        self._limits = radii(internal)[self._pairs].sum(0)
+        self._scale = radii(internal)[self._pairs].sum(0).float().pow(-2).unsqueeze(1)  # of squared distances
         self._turns = free_torsions(internal) if turns is None else turns
 
     def room(self, frames: Tensor) -> Tensor:
@@ -69,8 +69,8 @@ class ClashRepair:
     def _room(self, frames: Tensor) -> Tensor:
         atoms = frames.permute(1, 2, 0).float().contiguous()  # (N, 3, F), so that picking rows is fast
         a, b = self._pairs
-        apart = atoms.index_select(0, a).sub_(atoms.index_select(0, b)).square_().sum(1).sqrt_()
-        return apart.div_(self._limits.to(apart).unsqueeze(1)).amin(0)
+        apart = atoms.index_select(0, a).sub_(atoms.index_select(0, b)).square_().sum(1)
+        return apart.mul_(self._scale).amin(0).sqrt_()
 
     def __call__(self, internal: Tensor, frames: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """Mend one block.
@@ -171,16 +171,16 @@ class ClashRepair:
         return candidates[chosen, place], built[chosen, place], room[chosen, place]
 
     def _candidates(self, internal: Tensor, bad: Tensor, generator: torch.Generator, turns: Tensor) -> Tensor:
-        now, out = internal[bad], []
-        for width in BENDS:
-            out.append(now + width * torch.randn(now.shape, generator=generator, dtype=now.dtype) * turns)
+        now = internal[bad]
+        bends = torch.randn(len(BENDS), *now.shape, generator=generator, dtype=now.dtype)
+        bends *= torch.tensor(BENDS, dtype=now.dtype)[:, None, None, None] * turns
+        lent = internal[(bad + torch.tensor(BORROWED)[:, None]).clamp(0, len(internal) - 1)]
+        borrowed = []
         for first in (CHI1, PHI):
             lendable = turns.clone()
             lendable[:, :first] = False
-            for away in BORROWED:
-                lent = internal[(bad + away).clamp(0, len(internal) - 1)]
-                out.append(torch.where(lendable, lent, now))
-        return torch.stack(out)
+            borrowed.append(torch.where(lendable, lent, now))
+        return torch.cat((now + bends, *borrowed))
 
 
 def free_torsions(internal: InternalCoordinates) -> Tensor:
