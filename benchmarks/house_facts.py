@@ -45,7 +45,7 @@ def calls_in_an_evaluation() -> Counter[str]:
 def code_lines(path: Path) -> list[tuple[int, str, str]]:
     """Number, text and shape of the lines that hold code: no blank ones, comments, docstrings or imports."""
     skipped: set[int] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         text = node.value if isinstance(node, ast.Expr) else None
         is_text = isinstance(text, ast.Constant) and isinstance(text.value, str)
         if is_text or isinstance(node, ast.Import | ast.ImportFrom):

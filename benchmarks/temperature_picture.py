@@ -66,7 +66,7 @@ def generate(task: Simulate, folder: Path, kelvin: float, n_frames: int) -> np.n
 def of_peptide(folder: Path, task: Simulate) -> list[dict]:
     """A row for each temperature that the model knows."""
     rows = []
-    with open(folder / "temperatures.csv", newline="") as handle:
+    with open(folder / "temperatures.csv", encoding="utf-8", newline="") as handle:
         table = [(r["trajectory"], float(r["temperature_K"])) for r in csv.DictReader(handle)]
     low, high = task.temperatures or (0.0, 0.0)
     for name, kelvin in table:

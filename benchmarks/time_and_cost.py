@@ -69,7 +69,7 @@ def generation_seconds(structure: Path, nanoseconds: float, replicas: int, model
 @click.option("--picture", type=click.Path(path_type=Path), default=Path("docs/images/relaxation_times.png"))
 def main(scores: Path, data: Path, replicas: int, model: str, picture: Path) -> None:
     """Draw PICTURE and print the table."""
-    peptides = json.loads(scores.read_text())
+    peptides = json.loads(scores.read_text(encoding="utf-8"))
     r = draw(peptides, picture)
     rows = []
     for p in peptides:

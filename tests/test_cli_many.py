@@ -42,7 +42,7 @@ def run(*arguments: str) -> int:
 
 
 def test_several_structures_and_a_list(scheduler, here, capsys):
-    Path("list.csv").write_text("name,sequence\nglygly,GG\nwrong,AXB\n")
+    Path("list.csv").write_text("name,sequence\nglygly,GG\nwrong,AXB\n", encoding="utf-8")
     files = ["QGRE.pdb", "NDKMF.pdb", "--sequences", "list.csv"]
     options = ["--time", "105ps", "--model", TINY, "--scheduler", scheduler, "--format", "dcd", "-o", "out"]
     assert run(*files, *options) == 1
@@ -56,7 +56,7 @@ def test_several_structures_and_a_list(scheduler, here, capsys):
     ]
     assert summary == "3 made, 1 failed (see failed.csv) in out"
     assert "warning: time 105 ps is not a multiple" in told.err and "3 of 3: " in told.err
-    Path("list.csv").write_text("name,sequence\nglygly,GG\n")
+    Path("list.csv").write_text("name,sequence\nglygly,GG\n", encoding="utf-8")
     assert run(*files, *options, "--quiet") == 0
     told = capsys.readouterr()
     assert told.out.splitlines()[-1] == "0 made, 3 already whole in out" and "of 3: " not in told.err

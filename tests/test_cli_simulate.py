@@ -272,7 +272,9 @@ def test_bad_structures_are_one_line(pep, capsys):
         "water": ([*lines[:-1], "HETATM   23  O   HOH B   1      20.0    20.0    20.0\n"], "1 waters (HOH)"),
     }
     for name, (content, message) in bad.items():
-        Path(f"{name}.pdb").write_text("".join(line for line in content if not line.startswith(("CONECT", "TER"))))
+        Path(f"{name}.pdb").write_text(
+            "".join(line for line in content if not line.startswith(("CONECT", "TER"))), encoding="utf-8"
+        )
         assert message in fail(capsys, f"{name}.pdb", "-o", "out.dcd")
     assert not list(Path().glob("*out*"))
 

@@ -177,7 +177,7 @@ def test_bad_input_is_one_line_and_exit_status_2(capsys, command, message):
     for name in ("tiny", "tiny-upsample"):
         shutil.copy(DATA / f"{name}.safetensors", ".")
     Path("cut.safetensors").write_bytes(Path(MODEL).read_bytes()[:5000])
-    Path("broken.pdb").write_text("ATOM  what\n")
+    Path("broken.pdb").write_text("ATOM  what\n", encoding="utf-8")
     Path("broken.xtc").write_bytes(b"no trajectory")
     before = names()
     arguments = [x.replace("\N{NO-BREAK SPACE}", " ") for x in command.split(" ")]

@@ -80,7 +80,7 @@ def test_from_solvated(run):
     modeller = app.Modeller(*_solvated(folder))
     modeller.deleteWater()
     modeller.delete([residue for residue in modeller.topology.residues() if len(list(residue.atoms())) == 1])
-    with open(folder / "peptide_alone.pdb", "w") as file:
+    with open(folder / "peptide_alone.pdb", "w", encoding="utf-8") as file:
         app.PDBFile.writeFile(modeller.topology, modeller.positions, file)
     universe = mda.Universe(str(folder / "peptide_alone.pdb"), str(folder / "solvated.dcd"))
     assert universe.trajectory.n_frames == 2 and universe.trajectory.dt == pytest.approx(10, rel=1e-4)

@@ -39,7 +39,7 @@ MAY_IMPORT = {
 
 def imported(path: Path) -> Iterator[str]:
     """Dotted names below the package that a file imports, anywhere in it, lazily too."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative import in line {node.lineno}"
             yield from (name for name in (node.module, *(f"{node.module}.{a.name}" for a in node.names)) if name)

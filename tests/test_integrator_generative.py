@@ -272,6 +272,6 @@ def test_an_interrupted_block_is_taken_up_again(make_simulation, make_integrator
 
 
 def test_a_fitting_script_gives_no_warning(simulation, recwarn):
-    simulation.reporters.append(app.StateDataReporter(open("/dev/null", "w"), 5000, step=True))
+    simulation.reporters.append(app.StateDataReporter(open("/dev/null", "w", encoding="utf-8"), 5000, step=True))
     simulation.step(5000)
     assert not [warning for warning in recwarn if issubclass(warning.category, MDGenWarning)]

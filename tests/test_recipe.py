@@ -76,7 +76,7 @@ def test_start_from_a_file_of_its_own(pdb, tmp_path):
     found = read_recipe(tmp_path / "a.mdgen")
     structure = found.load_structure()
     np.testing.assert_array_equal(found.load_start(structure), structure.positions)
-    start.write_text(start.read_text() + "REMARK\n")
+    start.write_text(start.read_text(encoding="utf-8") + "REMARK\n", encoding="utf-8")
     with pytest.raises(MDGenError, match=r"start file .* has changed since the recipe was written"):
         found.load_start(structure)
 

@@ -142,7 +142,7 @@ def run_config(**changes) -> ProteinTrainConfig:
 
 
 def losses(folder) -> list[list[float]]:
-    with open(folder / "losses.csv") as handle:
+    with open(folder / "losses.csv", encoding="utf-8") as handle:
         return [[float(x) for x in row] for row in list(csv.reader(handle))[1:]]
 
 

@@ -170,7 +170,7 @@ def test_a_run_that_ended_a_moment_ago_is_not_overwritten(tmp_path, monkeypatch)
     target.write_bytes(b"old")
     import openmm_mdgen.upsampling.partfile as partfile
 
-    monkeypatch.setattr(partfile, "_lock", lambda file: os.replace(tmp_path / ".a.dcd.mdgen-part", target))
+    monkeypatch.setattr(partfile, "_lock", lambda file, _: os.replace(tmp_path / ".a.dcd.mdgen-part", target))
     with pytest.raises(MDGenError, match="another run"):
         PartFile(target)
     assert target.exists()

@@ -46,7 +46,7 @@ def imports() -> dict[str, list[str]]:
 
 def _imported(path: Path) -> Iterator[str]:
     """Folders named in a file's imports from the package."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE.name:
             parts = (node.module or "").split(".")
             yield from [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]

@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from openmm_mdgen.cli.messages import one_line_warnings
+from openmm_mdgen.cli.messages import any_terminal, one_line_warnings
 from openmm_mdgen.cli.stopping import tidy_termination
 from openmm_mdgen.errors import MDGenError
 
@@ -56,7 +56,7 @@ def group() -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; bad input ends with one line on stderr and exit status 2."""
-    with tidy_termination(), one_line_warnings():
+    with any_terminal(), tidy_termination(), one_line_warnings():
         try:
             group.main(args=argv, prog_name="openmm-mdgen")
         except MDGenError as error:

@@ -28,4 +28,4 @@ def command(reference: Path, generated: Path, output: Path | None, exposure: boo
         from openmm_mdgen.files.replacing import replacing
 
         with replacing(output) as unfinished:
-            unfinished.write_text(text + "\n")
+            unfinished.write_text(text + "\n", encoding="utf-8")

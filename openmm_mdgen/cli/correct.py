@@ -116,7 +116,7 @@ def _read(path: Path, kind: type[_Serialised]) -> _Serialised:
     import openmm as mm
 
     try:
-        found = mm.XmlSerializer.deserialize(path.read_text())
+        found = mm.XmlSerializer.deserialize(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, mm.OpenMMException) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise MDGenError(

@@ -1,7 +1,9 @@
-"""Warnings as a user of the command line reads them."""
+"""What is printed, and warnings, as a user of the command line reads them."""
 
 from __future__ import annotations
 
+import io
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +11,20 @@ from contextlib import contextmanager
 import click
 
 from openmm_mdgen.errors import MDGenWarning
+
+
+@contextmanager
+def any_terminal() -> Iterator[None]:
+    """Letters that the terminal's encoding lacks (Å on a code page, a name in Greek) become ?, and end nothing."""
+    streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, io.TextIOWrapper)]
+    before = [stream.errors for stream in streams]
+    for stream in streams:
+        stream.reconfigure(errors="replace")
+    try:
+        yield
+    finally:
+        for stream, errors in zip(streams, before, strict=True):
+            stream.reconfigure(errors=errors)
 
 
 @contextmanager

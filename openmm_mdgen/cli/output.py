@@ -17,6 +17,7 @@ from MDAnalysis.lib.formats.libmdaxdr import TRRFile, XTCFile
 
 from openmm_mdgen.convert.mdanalysis import structure_to_mdanalysis, structure_to_universe
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.names import is_device
 from openmm_mdgen.files.replacing import Replacement, reason
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.trajectory.writing import frame_writer, frame_writer_class
@@ -40,7 +41,8 @@ def check_output(path: Path, *, is_trajectory: bool = True) -> None:
     Raises
     ------
     MDGenError
-        If the folder is missing or cannot be written to, the name is a folder's, or the extension is unknown.
+        If the folder is missing or cannot be written to, the name is a folder's or a device's, or the extension is
+        unknown.
     """
     folder = path.absolute().parent
     if not folder.is_dir():
@@ -49,6 +51,8 @@ def check_output(path: Path, *, is_trajectory: bool = True) -> None:
         raise MDGenError(f"folder {str(path.parent)!r} cannot be written to; choose another output")
     if path.is_dir():
         raise MDGenError(f"output {str(path)!r} is a folder; give the name of a file")
+    if is_device(path.name):
+        raise MDGenError(f"output {str(path)!r} has the name of a device on Windows; choose another name")
     if is_trajectory:
         frame_writer_class(path)
 

@@ -27,6 +27,7 @@ from openmm_mdgen.cli.quantities import Count, Time
 from openmm_mdgen.cli.start import Start, find_start, write_topology
 from openmm_mdgen.convert.times import time_to_text, whole_intervals
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.names import is_same_file
 from openmm_mdgen.tasks.propagator import Propagator
 from openmm_mdgen.tasks.protocols import ModelInfo, bind_simulator, model_info
 from openmm_mdgen.weights.familiarity import warn_of_the_unfamiliar
@@ -246,7 +247,7 @@ def _write_topology(start: Start, output: Path) -> Path | None:
 
 
 def _keep_input(path: Path, structure: Path | None) -> None:
-    if structure is not None and path.resolve() == structure.resolve():
+    if structure is not None and is_same_file(path, structure):
         raise MDGenError(f"output {str(path)!r} is the structure itself; choose another name")
 
 

@@ -61,13 +61,13 @@ def write_topology(start: Start, path: Path) -> None:
     MDGenError
         If a file of this name has other content, or it cannot be written.
     """
-    if path.exists() and _coordinates(path.read_text()) != _coordinates(start.pdb):
+    if path.exists() and _coordinates(path.read_text(encoding="utf-8")) != _coordinates(start.pdb):
         raise MDGenError(
             f"{str(path)!r} exists and would be overwritten by the output's topology; choose another -o name or "
             "move the file"
         )
     with replacing(path) as unfinished:
-        unfinished.write_text(start.pdb)
+        unfinished.write_text(start.pdb, encoding="utf-8")
 
 
 def _built(sequence: str) -> Start:

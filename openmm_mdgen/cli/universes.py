@@ -13,6 +13,7 @@ from openmm_mdgen.cli.output import TrajectoryFiles, check_output, output_names
 from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.convert.times import time_to_text
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.names import is_same_file
 from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.trajectory.writing import structure_to_pdb
 
@@ -28,7 +29,7 @@ def check_outputs(output: Path, count: int, inputs: Sequence[Path]) -> list[Path
     paths = output_names(output, count)
     for path in paths:
         check_output(path)
-        if path.resolve() in {given.resolve() for given in inputs}:
+        if any(is_same_file(path, given) for given in inputs):
             raise MDGenError(f"output {str(path)!r} is one of the inputs; choose another name")
     return paths
 
@@ -54,5 +55,5 @@ def write_topology(universe: Universe, path: Path) -> None:
     """Write the atoms of the current frame as a PDB file, which gets its name when it is whole."""
     check_topology(path)
     with replacing(path) as unfinished:
-        unfinished.write_text(structure_to_pdb(load_structure(universe))[1])
+        unfinished.write_text(structure_to_pdb(load_structure(universe))[1], encoding="utf-8")
     click.echo(f"topology: {path}")

@@ -15,6 +15,7 @@ from openmm_mdgen.cli.options import (
 )
 from openmm_mdgen.cli.quantities import Time
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.names import is_same_file
 
 
 @click.command("upsample", context_settings={"help_option_names": ["-h", "--help"]})
@@ -101,7 +102,7 @@ def _check_options(trajectory: Path, in_place: bool, backup: bool, output: Path 
         raise MDGenError("--select would drop atoms from the original; write the selection to a new file with -o")
     if backup and not in_place:
         raise MDGenError("--backup belongs to --in-place; with -o the original stays anyway")
-    if output is not None and output.resolve() == trajectory.resolve():
+    if output is not None and is_same_file(output, trajectory):
         raise MDGenError(f"-o {output} is the trajectory itself; give another name, or --in-place")
 
 

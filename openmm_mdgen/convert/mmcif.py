@@ -68,7 +68,7 @@ def mmcif_to_universe(path: Path) -> Universe:
 def _atom_columns(path: Path) -> dict[str, list[str]]:
     """Column of ``atom_site`` -> its values."""
     data: list[object] = []
-    with gzip.open(path, "rt") if path.suffix.lower() == ".gz" else path.open() as stream:
+    with gzip.open(path, "rt") if path.suffix.lower() == ".gz" else path.open(encoding="utf-8") as stream:
         PdbxReader(stream).read(data)
     table = data[0].getObj("atom_site") if data else None  # type: ignore[attr-defined]
     if table is None or not table.getRowList():

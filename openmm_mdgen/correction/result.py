@@ -54,7 +54,7 @@ class Correction(Numbers):
             )
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / _weights_name(None)
-            path.write_text(self._xvg(trajectory))
+            path.write_text(self._xvg(trajectory), encoding="utf-8")
             universe.trajectory.add_auxiliary(
                 "weight", str(path), data_selector=1
             )  # read at once, so that the file may go

@@ -59,7 +59,7 @@ def write_plan(folder: Path, plan: Plan, starts: np.ndarray, boxes: np.ndarray |
     """
     mark = plan.fingerprint(starts)
     if has_plan(folder):
-        found = json.loads((folder / PLAN).read_text())["fingerprint"]
+        found = json.loads((folder / PLAN).read_text(encoding="utf-8"))["fingerprint"]
         if found != mark:
             raise MDGenError(
                 f"folder {str(folder)!r} holds runs of another System, ensemble or setting; choose another output, or "
@@ -70,7 +70,7 @@ def write_plan(folder: Path, plan: Plan, starts: np.ndarray, boxes: np.ndarray |
     with replacing(folder / STARTS) as path:
         np.savez(path, starts=starts, boxes=np.zeros((0, 3, 3)) if boxes is None else boxes)
     with replacing(folder / PLAN) as path:
-        path.write_text(json.dumps({"fingerprint": mark, "plan": asdict(plan)}))
+        path.write_text(json.dumps({"fingerprint": mark, "plan": asdict(plan)}), encoding="utf-8")
 
 
 def has_plan(folder: Path) -> bool:
@@ -80,7 +80,7 @@ def has_plan(folder: Path) -> bool:
 
 def read_plan(folder: Path) -> tuple[Plan, np.ndarray, np.ndarray | None]:
     """Plan, starts (S, N, 3) Å and boxes (S, 3, 3) nm of a folder."""
-    plan = Plan(**json.loads((folder / PLAN).read_text())["plan"])
+    plan = Plan(**json.loads((folder / PLAN).read_text(encoding="utf-8"))["plan"])
     with np.load(folder / STARTS) as file:
         return plan, file["starts"], file["boxes"] if len(file["boxes"]) else None
 

@@ -75,7 +75,8 @@ def _make_in_processes(folder: Path, number: int, workers: int, bar: _Bar) -> No
     """Start workers, wait for them, and take them along when this process is interrupted."""
     command = [sys.executable, "-m", "openmm_mdgen.correction.workers", str(folder)]
     processes = [
-        subprocess.Popen([*command, str(k), str(workers)], stderr=subprocess.PIPE, text=True) for k in range(workers)
+        subprocess.Popen([*command, str(k), str(workers)], stderr=subprocess.PIPE, text=True, errors="replace")
+        for k in range(workers)
     ]
     try:
         while any(process.poll() is None for process in processes):

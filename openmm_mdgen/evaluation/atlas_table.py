@@ -79,7 +79,7 @@ def summarize(scores: Sequence[TargetScores]) -> dict[str, float]:
 
 def published_rows() -> list[PublishedRow]:
     """What is published on ATLAS for the same metrics, named as published."""
-    text = files("openmm_mdgen.evaluation").joinpath("atlas_published.csv").read_text().splitlines()
+    text = files("openmm_mdgen.evaluation").joinpath("atlas_published.csv").read_text(encoding="utf-8").splitlines()
     rows: dict[str, dict[str, str]] = {}
     sources: dict[str, dict[str, None]] = {}
     for line in csv.DictReader(text):

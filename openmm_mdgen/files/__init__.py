@@ -1,4 +1,4 @@
-"""How files are written: complete under their names or not at all.
+"""How files are named and written: complete under their names or not at all.
 
 May import errors.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,10 +96,9 @@ def run_each(
     demand = Demand(versions(), output=folder.path)
     folder.claim(settings | {"openmm_mdgen": dict(demand.versions)["openmm-mdgen"]})
     contents = {job.name: job.content for job in jobs}
-    if len(contents) < len(jobs):
-        names = [job.name for job in jobs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise MDGenError(f"two systems would both write {repeated!r}; rename one of them")
+    repeated = [name for name, times in Counter(job.name.casefold() for job in jobs).items() if times > 1]
+    if repeated:
+        raise MDGenError(f"two systems would both write {repeated[0]!r}; rename one of them")
     calls = [
         Call((job.name,), (function, job, folder.path), job.cost)
         for job in jobs

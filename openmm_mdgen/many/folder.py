@@ -120,7 +120,7 @@ class OutputFolder:
 
     def _read_plan(self, settings: dict[str, Any]) -> list[list[tuple[str, str]]]:
         try:
-            plan = json.loads((self._state / "plan.json").read_text())
+            plan = json.loads((self._state / "plan.json").read_text(encoding="utf-8"))
             found, batches = dict(plan["settings"]), [[(n, c) for n, c in batch] for batch in plan["batches"]]
         except (OSError, ValueError, KeyError, TypeError):
             return []
@@ -134,14 +134,14 @@ class OutputFolder:
 
     def _write_plan(self, settings: dict[str, Any], batches: list[list[tuple[str, str]]]) -> None:
         with replacing(self._state / "plan.json") as file:
-            file.write_text(json.dumps({"settings": settings, "batches": batches}, indent=1))
+            file.write_text(json.dumps({"settings": settings, "batches": batches}, indent=1), encoding="utf-8")
 
     # what is whole -----------------------------------------------------------------------------------------------
 
     def record(self, name: str, content: str) -> Record | None:
         """What is known of a system whose files are whole and whose input has not changed; else None."""
         try:
-            record = Record(**json.loads(self._record_path(name).read_text()))
+            record = Record(**json.loads(self._record_path(name).read_text(encoding="utf-8")))
             sizes = {file: (self.path / file).stat().st_size for file in record.files}
         except (OSError, ValueError, TypeError):
             return None
@@ -175,7 +175,7 @@ class OutputFolder:
         sizes = {}
         for path in results:
             for file in [path] if path.is_file() else _files(path):
-                with file.open("rb") as handle:
+                with file.open("r+b") as handle:  # Windows brings to disk only what is open for writing
                     os.fsync(handle.fileno())
                 sizes[file.relative_to(path.parent).as_posix()] = file.stat().st_size
         self._record_path(name).unlink(missing_ok=True)
@@ -186,7 +186,7 @@ class OutputFolder:
             os.replace(path, target)
         record = Record(content, sizes, seconds, row or {})
         with replacing(self._record_path(name)) as note:
-            note.write_text(json.dumps(asdict(record)))
+            note.write_text(json.dumps(asdict(record)), encoding="utf-8")
 
     def sweep(self) -> None:
         """Remove what killed workers left."""

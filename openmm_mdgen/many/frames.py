@@ -67,7 +67,8 @@ class FrameFiles:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
-                    found = Universe(self._topology, str(path)).trajectory.n_frames
+                    with Universe(self._topology, str(path)).trajectory as trajectory:  # Windows moves no open file
+                        found = trajectory.n_frames
                 except (EOFError, ValueError, IndexError):
                     found = 0
             if found != n_frames:

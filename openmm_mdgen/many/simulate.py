@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -10,6 +11,7 @@ from pathlib import Path
 from openmm_mdgen.convert.structures import Source
 from openmm_mdgen.convert.times import Time, checked_time, whole_intervals
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.names import is_same_file
 from openmm_mdgen.many.engine import Call, Outcome, Report, run_calls
 from openmm_mdgen.many.folder import OutputFolder
 from openmm_mdgen.many.results import ManyResult, gathered, write_failed
@@ -176,14 +178,18 @@ def _known_task(settings: Settings) -> Model:
 def _check_names(systems: Sequence[System], settings: Settings, folder: OutputFolder) -> None:
     """No two systems write one file, and none writes over an input."""
     owner: dict[str, str] = {}
-    inputs = {str(Path(s.origin).resolve()) for s in systems}
+    inputs = {Path(s.origin).resolve() for s in systems}
+    alike = defaultdict(list)
+    for given in inputs:
+        alike[given.name.casefold()].append(given)
     for system in systems:
         names = [*settings.names(system.name), *([settings.topology(system.name)] if system.writes_topology else [])]
         for name in names:
             other = owner.setdefault(name.casefold(), system.name)
             if other != system.name:
                 raise MDGenError(f"{other!r} and {system.name!r} would both write {name!r}; rename one of them")
-            if str((folder.path / name).resolve()) in inputs:
+            path = folder.path / name
+            if path.resolve() in inputs or any(is_same_file(path, given) for given in alike[name.casefold()]):
                 raise MDGenError(
                     f"{system.name!r} would write over the input {name!r}; choose another output folder or format"
                 )

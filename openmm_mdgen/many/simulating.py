@@ -98,7 +98,7 @@ class _Member:
         if self.wanted:
             if self.system.writes_topology:
                 self.topology = scratch / settings.topology(self.system.name)
-                self.topology.write_text(pdb)
+                self.topology.write_text(pdb, encoding="utf-8")
             paths = [scratch / name for name in settings.names(self.system.name)]
             self.files = stack.enter_context(FrameFiles(paths, structure, settings.interval))
 

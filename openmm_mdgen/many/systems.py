@@ -16,6 +16,7 @@ from openmm_mdgen.convert.locations import one_location
 from openmm_mdgen.convert.structures import Source, file_atoms_to_structure, file_to_atoms, load_structure
 from openmm_mdgen.convert.trajectories import select_atoms
 from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.files.names import is_device
 from openmm_mdgen.forcefield.build import sequence_to_residues
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.peptide.structure import Structure
@@ -224,6 +225,8 @@ def _sequence_inputs(sequences: str | PathLike[str] | Iterable[str] | Mapping[st
 
 def _checked_name(name: str) -> str:
     bad = sorted(set(name) & set(_FORBIDDEN))
+    if is_device(name):
+        raise MDGenError(f"name {name!r} is that of a device on Windows; give it another, in a list with name,sequence")
     if not name or name.startswith(".") or bad or not name.isprintable():
         what = f"has {bad[0]!r}" if bad else "is empty, begins with a dot, or cannot be printed"
         raise MDGenError(f"name {name!r} {what} and cannot name a file; use letters, digits, - and _")

@@ -211,4 +211,4 @@ def _cpu_has(question: str) -> bool:
 
 def _cpu_description() -> str:
     path = Path("/proc/cpuinfo")
-    return path.read_text() if path.exists() else platform.processor()
+    return path.read_text(encoding="utf-8") if path.exists() else platform.processor()

@@ -56,7 +56,7 @@ class Cache:
     """An opened cache; ``frames(segment)`` is a memory-mapped (n_frames, L, 16) array."""
 
     def __init__(self, folder: Path) -> None:
-        index = json.loads((folder / "index.json").read_text())
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         if index["version"] != VERSION:
             raise MDGenError(
                 f"token cache {folder} has version {index['version']}, not {VERSION}; delete it and train again"
@@ -121,7 +121,7 @@ def build_cache(folders: Sequence[Path], out: Path, *, stride: int = 1, temperat
     np.save(out / "internal.npy", np.concatenate(arrays))
     index = {"version": VERSION, "source": source, "segments": [asdict(s) for s in segments]}
     with replacing(out / "index.json") as unfinished:  # last, since a cache counts as whole once this is there
-        unfinished.write_text(json.dumps(index))
+        unfinished.write_text(json.dumps(index), encoding="utf-8")
     return Cache(out)
 
 
@@ -144,7 +144,7 @@ def check_source(cache: Path, folders: Sequence[Path], *, stride: int = 1, tempe
 
     A cache that does not say what it was built from, as early ones, is taken as it is.
     """
-    found = json.loads((cache / "index.json").read_text()).get("source")
+    found = json.loads((cache / "index.json").read_text(encoding="utf-8")).get("source")
     if found is None or found == (wanted := describe_source(folders, stride, temperature)):
         return
     remedy = "delete it to have it made anew, or name another folder with -o"
@@ -210,7 +210,7 @@ def temperature_of(trajectory: Path, default: float | None) -> float:
 @remember
 def _temperatures(table: Path) -> dict[str, float]:
     try:
-        with open(table, newline="") as handle:
+        with open(table, encoding="utf-8", newline="") as handle:
             return {row["trajectory"].strip(): float(row["temperature_K"]) for row in csv.DictReader(handle)}
     except (KeyError, ValueError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise MDGenError(

@@ -72,7 +72,7 @@ def unpack_caches(paths: list[Path], folder: Path, seed: int = 0) -> Cache:
     np.save(folder / "internal.npy", np.concatenate(arrays))
     index = {"version": VERSION, "segments": [asdict(s) for s in segments]}
     with replacing(folder / "index.json") as unfinished:  # last: a cache counts as whole once this is there
-        unfinished.write_text(json.dumps(index))
+        unfinished.write_text(json.dumps(index), encoding="utf-8")
     return Cache(folder)
 
 

@@ -77,7 +77,7 @@ def train_design(
 
 
 def _write(rows: list[tuple[str, Recovery]], path: Path) -> None:
-    with open(path, "w", newline="") as handle:
+    with open(path, "w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(("peptides", "run", "place", *Recovery._fields[1:]))
         for peptides, r in rows:

@@ -207,7 +207,7 @@ def stage(plan: MoleculePlan, out: Path) -> tuple[Path, Path]:
         folder.mkdir(parents=True)
         names = [_write(plan, replica, part, folder, k) for k, (replica, part) in enumerate(parts)]
         rows = "".join(f"{name},{plan.temperature:g}\n" for name in names)
-        (folder / "temperatures.csv").write_text("trajectory,temperature_K\n" + rows)
+        (folder / "temperatures.csv").write_text("trajectory,temperature_K\n" + rows, encoding="utf-8")
     return folders
 
 

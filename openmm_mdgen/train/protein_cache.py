@@ -63,7 +63,7 @@ class ProteinCache:
     """
 
     def __init__(self, folder: Path) -> None:
-        index = json.loads((folder / "index.json").read_text())
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         if index["version"] != VERSION:
             raise MDGenError(f"cache {folder} has version {index['version']}, not {VERSION}; delete it and train again")
         self.folder = folder
@@ -109,7 +109,7 @@ def open_protein_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -
         "segments": [asdict(segment) for segment in segments],
     }
     with replacing(out / "index.json") as unfinished:
-        unfinished.write_text(json.dumps(index))
+        unfinished.write_text(json.dumps(index), encoding="utf-8")
     return ProteinCache(out)
 
 

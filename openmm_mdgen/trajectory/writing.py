@@ -159,13 +159,13 @@ def write_fitting_topology(atoms: AtomGroup, n_atoms: int, output: Path) -> Path
     if len(atoms) == n_atoms or output == path:
         return None
     _, text = structure_to_pdb(atomgroup_to_structure(atoms))
-    if path.exists() and _ids(path.read_text()) != _ids(text):
+    if path.exists() and _ids(path.read_text(encoding="utf-8")) != _ids(text):
         raise MDGenError(
             f"{str(path)!r} exists and would be overwritten by the output's topology; choose another -o name or move "
             "the file"
         )
     with replacing(path) as unfinished:
-        unfinished.write_text(text)
+        unfinished.write_text(text, encoding="utf-8")
     return path
 
 

@@ -6,13 +6,12 @@ import json
 import os
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.files.replacing import sync_folder
-
-_LOCKED_BYTE = 2**62  # far behind the data: Windows locks bytes, and locked bytes cannot be read
 
 
 class PartFile:
@@ -45,7 +44,7 @@ class PartFile:
                 "permission in the folder of its output"
             ) from error
         try:
-            _lock(self.file)
+            self._lock = _lock(self.file, target)
             self._check_still_there()
         except (OSError, MDGenError) as error:
             self.file.close()
@@ -82,7 +81,7 @@ class PartFile:
 
     def _journal_entry(self) -> dict[str, Any]:
         try:
-            entry = json.loads(self.journal.read_text())
+            entry = json.loads(self.journal.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return entry if isinstance(entry, dict) else {}
@@ -91,7 +90,7 @@ class PartFile:
         """Bring all bytes so far to disk, then say so in the journal."""
         self.sync()
         entry = {"identity": identity, "gaps": gaps, "bytes": self.file.tell()}
-        self._fresh_journal.write_text(json.dumps(entry))
+        self._fresh_journal.write_text(json.dumps(entry), encoding="utf-8")
         os.replace(self._fresh_journal, self.journal)
 
     def sync(self) -> None:
@@ -129,6 +128,10 @@ class PartFile:
         if not self.file.closed and self.path.exists() and not self.journal.exists():
             self.discard()
         self.file.close()
+        if self._lock is not None:
+            self._lock.close()
+            with suppress(OSError):  # another run has it open already
+                os.unlink(self._lock.name)
 
 
 def remove_stray_journal(target: Path) -> None:
@@ -143,15 +146,24 @@ else:
     _BINARY = 0
 
 
-def _lock(file: BinaryIO) -> None:
-    """Take the file for this run; OSError if another has it. The system frees it when the run ends, however it ends."""
-    if os.name == "nt":
-        import msvcrt
+def _lock(file: BinaryIO, target: Path) -> BinaryIO | None:
+    """Take the file for this run; OSError if another has it. The system frees it when the run ends, however it ends.
 
-        file.seek(_LOCKED_BYTE)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        file.seek(0)
-    else:
+    Windows locks bytes, which nobody else can read then, not even this run under another handle: there a file of its
+    own is locked, and returned.
+    """
+    if os.name != "nt":
         import fcntl
 
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return None
+    import msvcrt
+
+    lock = open(target.with_name(f".{target.name}.mdgen-lock"), "ab")
+    try:
+        lock.seek(0)
+        msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    except OSError:
+        lock.close()
+        raise
+    return lock

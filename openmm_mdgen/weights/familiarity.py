@@ -163,7 +163,7 @@ def _cis(peptide: Peptide, structure: Structure, sequence: str) -> str:
 def training_sequences(model: str) -> tuple[str, ...]:
     """Sequences that bundled weights were trained on; none where that is not known."""
     file = files("openmm_mdgen.weights") / f"{model}-sequences.json"
-    return tuple(json.loads(file.read_text())["sequences"]) if file.is_file() else ()
+    return tuple(json.loads(file.read_text(encoding="utf-8"))["sequences"]) if file.is_file() else ()
 
 
 @cache
@@ -172,7 +172,7 @@ def measured_errors(model: str, content_hash: str) -> dict[str, tuple[float, flo
     file = files("openmm_mdgen.weights") / f"{model}-errors.json"
     if not file.is_file():
         return {}
-    content = json.loads(file.read_text())
+    content = json.loads(file.read_text(encoding="utf-8"))
     return {k: (v[0], v[1]) for k, v in content["backbone_jsd"].items()} if content["content"] == content_hash else {}
 
 

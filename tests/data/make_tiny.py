@@ -30,7 +30,7 @@ LENGTHS, ANGLES = (1.46, 1.52, 1.335), (1.94, 2.03, 2.12, 1.93, 1.93, 1.98)  # Ã
 def write_peptide(sequence: str) -> None:
     """An extended, minimised peptide as a PDB file."""
     topology, positions = build_peptide(sequence)
-    with open(FOLDER / f"{sequence}.pdb", "w") as handle:
+    with open(FOLDER / f"{sequence}.pdb", "w", encoding="utf-8") as handle:
         app.PDBFile.writeFile(topology, positions * unit.angstrom, handle)
 
 
@@ -39,7 +39,7 @@ def write_md() -> None:
     pdb = app.PDBFile(str(FOLDER / "ACE-A-NME.pdb"))
     folder = FOLDER / "md"
     folder.mkdir(exist_ok=True)
-    with open(folder / "topology.pdb", "w") as handle:
+    with open(folder / "topology.pdb", "w", encoding="utf-8") as handle:
         app.PDBFile.writeFile(pdb.topology, pdb.positions, handle)
     integrator = mm.LangevinMiddleIntegrator(350 * unit.kelvin, 0.3 / unit.picosecond, 0.004)
     integrator.setRandomNumberSeed(1)

@@ -64,5 +64,7 @@ def walk(n_frames: int = 5, n_atoms: int = 7, seed: int = 0) -> np.ndarray:
 def write_topology(path: Path, n_atoms: int, resname: str = "LIG") -> Path:
     """A PDB file of carbon atoms in one residue, spread along a line."""
     line = "HETATM{0:5d}  C{1:<3d}{2} A   1    {3:8.3f}{4:8.3f}{4:8.3f}  1.00  0.00           C\n"
-    path.write_text("".join(line.format(k + 1, k, resname, 1.5 * k, 0.0) for k in range(n_atoms)) + "END\n")
+    path.write_text(
+        "".join(line.format(k + 1, k, resname, 1.5 * k, 0.0) for k in range(n_atoms)) + "END\n", encoding="utf-8"
+    )
     return path
