@@ -6,6 +6,7 @@ from pathlib import Path
 import MDAnalysis as mda
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 from scipy.stats import norm, vonmises
 
 from openmm_mdgen.errors import MDGenError
@@ -25,7 +26,7 @@ def quadrature_jsd(p, q, low, high, n=200_001):
     m = (a + b) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.nan_to_num(a * np.log(a / m)) + np.nan_to_num(b * np.log(b / m))
-    return np.sqrt(np.trapezoid(terms, x) / 2)
+    return np.sqrt(trapezoid(terms, x) / 2)
 
 
 @pytest.mark.parametrize(("shift", "kappa"), [(0.7, 2.0), (2.5, 8.0), (0.05, 4.0)])

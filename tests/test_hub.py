@@ -78,12 +78,21 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     monkeypatch.setenv("HF_ENDPOINT", server.url)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    set_offline(monkeypatch, False)
     monkeypatch.setenv("HF_TOKEN", "")
     yield server
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+def set_offline(monkeypatch: pytest.MonkeyPatch, offline: bool) -> None:
+    """As ``HF_HUB_OFFLINE`` does from the start; before 1.0, sessions remember what it was."""
+    from huggingface_hub import utils
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+    if hasattr(utils, "reset_sessions"):
+        utils.reset_sessions()
 
 
 def test_fetch_once(hub: Hub, tmp_path: Path) -> None:
@@ -114,14 +123,14 @@ def test_what_the_hub_has_not(hub: Hub, tmp_path: Path, address: str, message: s
 
 def test_offline_uses_the_cache(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetch(ADDRESS, tmp_path)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    set_offline(monkeypatch, True)
     n_requests = len(hub.requests)
     assert fetch(ADDRESS, tmp_path).read_bytes() == hub.content
     assert len(hub.requests) == n_requests
 
 
 def test_offline_and_not_in_the_cache(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    set_offline(monkeypatch, True)
     with pytest.raises(MDGenError, match="not in the cache, and HF_HUB_OFFLINE is set"):
         fetch(ADDRESS, tmp_path)
     assert not hub.requests

@@ -102,20 +102,18 @@ def tell_progress(names: Sequence[str], share: float) -> None:
         return
 
 
-def on_worker(
-    function: Callable[..., list[Outcome]], demand: Demand, names: Sequence[str], arguments: tuple[object, ...]
-) -> tuple[str, list[Outcome]]:
+def on_worker(function: Callable[..., list[Outcome]], demand: Demand, call: Call) -> tuple[str, list[Outcome]]:
     """The function's outcomes, and the worker that it ran on, which may have joined only now and is looked at."""
     from distributed import get_worker
 
     faults = _faults(demand)
     worker = get_worker().address
     if faults:
-        return worker, [Outcome(name, error=f"worker {worker} {faults[0]}", elsewhere=True) for name in names]
+        return worker, [Outcome(name, error=f"worker {worker} {faults[0]}", elsewhere=True) for name in call.names]
     try:
-        return worker, function(*arguments)
+        return worker, function(*call.arguments)
     except (MDGenError, OSError) as error:
-        return worker, failures(names, error)
+        return worker, failures(call.names, error)
 
 
 @lru_cache(maxsize=1)
@@ -222,8 +220,7 @@ class _Run:
             on_worker,
             self.function,
             self.demand,
-            call.names,
-            call.arguments,
+            call,  # whole: early versions of dask call the first of a tuple with the others
             key=f"{TOPIC}-{uuid.uuid4().hex}",
             priority=-rank,
             workers=workers,

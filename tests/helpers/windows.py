@@ -1,6 +1,6 @@
 """Windows as this package can meet it, on Linux: what its `os` lacks is gone, and files that are open hold their names.
 
-Under `windows` the modules of the package see ``os.name == "nt"``, no `fcntl`, a `msvcrt` that locks, no names of POSIX
+Under `windows` the modules of the package see ``os.name == "nt"`` and ``sys.platform == "win32"``, no `fcntl`, a `msvcrt` that locks, no names of POSIX
 alone, folders that cannot be opened, an `fsync` that wants a file open for writing. In all modules, libraries too,
 nothing that is open or mapped in this process can be replaced, renamed or removed.
 """
@@ -37,6 +37,7 @@ class _Os:
     """The module os as this package's modules see it there."""
 
     name = "nt"
+    O_BINARY = 0
 
     def __getattr__(self, name: str) -> Any:
         if name in POSIX_ONLY["os"]:
@@ -55,6 +56,15 @@ class _Os:
 
     def kill(self, process: int, number: int) -> None:
         raise AssertionError("os.kill ends a process there, whatever the signal")
+
+
+class _Sys:
+    """The module sys likewise."""
+
+    platform = "win32"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys, name)
 
 
 def _msvcrt() -> ModuleType:
@@ -121,7 +131,7 @@ def become_windows(monkeypatch: Any) -> None:
         monkeypatch.setitem(sys.modules, name, None)
     for name in POSIX_ONLY["signal"]:
         monkeypatch.delattr(signal, name, raising=False)
-    double = _Os()
     for name, module in list(sys.modules.items()):
-        if name.startswith("openmm_mdgen") and getattr(module, "os", None) is os:
-            monkeypatch.setattr(module, "os", double)
+        for attribute, real, double in (("os", os, _Os()), ("sys", sys, _Sys())):
+            if name.startswith("openmm_mdgen") and vars(module).get(attribute) is real:
+                monkeypatch.setattr(module, attribute, double)
