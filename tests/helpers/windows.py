@@ -1,8 +1,9 @@
 """Windows as this package can meet it, on Linux: what its `os` lacks is gone, and files that are open hold their names.
 
-Under `windows` the modules of the package see ``os.name == "nt"`` and ``sys.platform == "win32"``, no `fcntl`, a `msvcrt` that locks, no names of POSIX
-alone, folders that cannot be opened, an `fsync` that wants a file open for writing. In all modules, libraries too,
-nothing that is open or mapped in this process can be replaced, renamed or removed.
+Under `windows` the modules of the package see ``os.name == "nt"`` and ``sys.platform == "win32"``, no `fcntl`, a
+`msvcrt` that locks, no names of POSIX alone, folders that cannot be opened, an `fsync` that wants a file open for
+writing. In all modules, libraries too, nothing that is open or mapped in this process can be replaced, renamed or
+removed.
 """
 
 from __future__ import annotations
