@@ -188,7 +188,7 @@ def distill_weights(
         training=teacher.training | {"student": about},
     )
     save_weights(path, weights)
-    with open(out / "losses.csv", "w", newline="") as handle:
+    with open(out / "losses.csv", "w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(("lesson", *(f"step {k + 1}" for k in range(config.evaluations))))
         writer.writerows(losses)
