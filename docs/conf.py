@@ -1,5 +1,6 @@
 """The site: `python -m sphinx -W -b html docs docs/_build`, without a network."""
 
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,13 +11,14 @@ author = "The openmm-mdgen developers"
 project_copyright = author
 version = release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "sphinx_click"]
+sys.path.insert(0, str(ROOT / "docs" / "_ext"))
+extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "sphinx_click", "mdgen_reference"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 smartquotes_action = "qe"  # options of the command line keep their two hyphens
 
-autodoc_typehints = "none"  # docstrings say types and units in words
+autodoc_typehints = "none"  # they stand beside the parameters, where mdgen_reference puts them
 autodoc_member_order = "bysource"
 default_role = "code"  # `names` in docstrings
 numpydoc_show_class_members = False

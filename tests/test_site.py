@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+
+import openmm_mdgen
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -28,6 +31,40 @@ def test_every_page_is_reached():
                 if line and not line.startswith(":"):
                     todo += sorted(page.parent.glob(f"{line}.md")) if "*" in line else [page.parent / f"{line}.md"]
     assert {p.relative_to(DOCS) for p in DOCS.rglob("*.md")} == {p.relative_to(DOCS) for p in seen}
+
+
+def test_the_reference_has_all_that_is_public():
+    pages = "\n".join(p.read_text(encoding="utf-8") for p in (DOCS / "reference").glob("*.md"))
+    named = re.findall(r"\.\. auto\w+:: (?:openmm_mdgen\.)?(?:\w+\.)*(\w+)", pages)
+    assert set(openmm_mdgen.__all__) <= set(named)
+
+
+@pytest.mark.parametrize("name", openmm_mdgen.__all__)
+def test_docstrings_name_every_parameter_and_what_comes_back(name):
+    """So that the reference does, too."""
+    scrape = pytest.importorskip("numpydoc.docscrape", reason="the extra docs is not installed")
+    thing = getattr(openmm_mdgen, name)
+    if not inspect.isfunction(thing):
+        pytest.skip("a class")
+    doc = scrape.FunctionDoc(thing)
+    told = {part.strip() for parameter in doc["Parameters"] for part in parameter.name.split(",")}
+    assert told == set(inspect.signature(thing).parameters)
+    assert doc["Returns"] or inspect.signature(thing).return_annotation == "None"
+    assert doc["Raises"] or name == "unconditional"
+    assert doc["Examples"] or name == "load_task"
+
+
+def test_the_list_of_errors_is_that_of_the_code(monkeypatch):
+    pytest.importorskip("sphinx", reason="the extra docs is not installed")
+    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+    import mdgen_reference
+
+    errors = mdgen_reference.all_errors()
+    assert len(errors) > 10 and sum(map(len, errors.values())) > 200
+    assert "two key frames are given at … ps; leave one out" in errors["api"]
+    lines = ["Parameters", "----------", "path", "    A file.", "title : str", "Returns", "-------", "path"]
+    mdgen_reference.add_types(None, "function", "", openmm_mdgen.read_recipe, None, lines)
+    assert lines[2] == "path : str | PathLike[str]" and lines[4] == "title : str" and lines[7] == "path"
 
 
 def test_links_to_files_lead_to_files():

@@ -110,6 +110,10 @@ def unconditional(
     model, seed, device, steps, temperature
         As for `simulate`; a temperature that the model did not learn is an error.
 
+    Returns
+    -------
+    Universe, or list of Universe where `replicas` is given
+
     Examples
     --------
     >>> universe = openmm_mdgen.unconditional("STHK", time=10_000)

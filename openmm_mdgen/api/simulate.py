@@ -104,6 +104,8 @@ def simulate(
         Kelvin, of the ensemble. Where the model did not learn it, the nearest that it did is sampled, with a warning.
     equilibrate
         Time generated before the first frame and left out.
+    hydrogens
+        ``"moving"``: bends and turns drawn from their thermal distribution; ``"quiet"``: as in the start.
     select
         These atoms of the structure only: an MDAnalysis selection such as ``"protein"``.
     steps
@@ -116,6 +118,11 @@ def simulate(
     thermalise
         Steps of 2 fs of real Langevin dynamics (ff14SB, OBC2) that every frame is run for when it is read; see
         `openmm_mdgen.trajectory.thermalise.Thermalise`. The trajectory goes on from frames without it.
+
+    Returns
+    -------
+    Universe, or list of Universe where `replicas` is given
+        Over the start's atoms; frames are made when they are read.
 
     Raises
     ------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _Serialised = TypeVar("_Serialised")
 
 
-@click.command(cls=CorrectOneOrMany)
+@click.command("correct", cls=CorrectOneOrMany)
 @click.argument("generated", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--topology", "-t", type=click.Path(path_type=Path), help="Of the trajectories, such as a PDB file.")
 @click.option("--select", default="all", show_default=True, help="MDAnalysis selection of the peptide.")

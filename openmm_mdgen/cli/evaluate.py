@@ -35,7 +35,7 @@ def repeat_lists(args: list[str]) -> list[str]:
     return out
 
 
-@click.command(cls=_Lists)
+@click.command("evaluate", cls=_Lists)
 @click.option("--reference", multiple=True, required=True, help="trajectories or patterns, replicas of one molecule")
 @click.option("--generated", multiple=True, required=True, help="trajectories or patterns to be judged")
 @click.option("--topology", type=click.Path(), help="for all of them, such as a PDB file")

@@ -109,6 +109,11 @@ def correct(
     progress : bool
         Show a bar on standard error.
 
+    Returns
+    -------
+    Correction
+        Weights, populations with intervals, and words on how far they can be trusted.
+
     Raises
     ------
     MDGenError

@@ -58,6 +58,11 @@ def correct_many(
     scheduler, workers, wait, overwrite, progress
         As for `simulate_many`.
 
+    Returns
+    -------
+    ManyResult
+        What was made, what failed and why, and the files by name.
+
     Raises
     ------
     MDGenError

@@ -55,6 +55,11 @@ def evaluate_many(
     scheduler, workers, wait, overwrite, progress
         As for `simulate_many`.
 
+    Returns
+    -------
+    ManyResult
+        What was made, what failed and why, and the files by name.
+
     Raises
     ------
     MDGenError

@@ -92,6 +92,11 @@ def simulate_many(
     progress
         Called with a `Progress` as work goes on.
 
+    Returns
+    -------
+    ManyResult
+        What was made, what failed and why, and the files by name.
+
     Raises
     ------
     MDGenError

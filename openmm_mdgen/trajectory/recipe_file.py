@@ -25,6 +25,15 @@ _WEIGHTS = (".safetensors", ".ckpt")
 def read_recipe(path: str | PathLike[str]) -> Recipe:
     """Read a ``.mdgen`` file; paths in it are relative to its folder.
 
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    Recipe
+
     Raises
     ------
     MDGenError
@@ -69,6 +78,13 @@ def read_n_atoms(path: str | PathLike[str]) -> int:
 
 def write_recipe(recipe: Recipe, path: str | PathLike[str]) -> None:
     """Write a ``.mdgen`` file: complete under its name, or not at all.
+
+    Parameters
+    ----------
+    recipe
+        What to keep, such as ``universe.trajectory.recipe``.
+    path
+        The file, which may exist.
 
     Raises
     ------
