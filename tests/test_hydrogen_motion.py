@@ -110,9 +110,10 @@ def test_bad_input(data):
         openmm_mdgen.simulate(data / "ACE-A-NME.pdb", time=10, hydrogens="warm")
 
 
-def test_blocks_are_moved_as_each_alone(case):
+def test_parts_are_moved_as_each_alone(case):
     structure, _, _, motion = case
-    blocks = np.repeat(structure.positions[None], 12, 0).reshape(3, 4, -1, 3) + np.arange(3.0)[:, None, None, None]
-    together = motion.blocks_moved(blocks, [5, 6, 5])
-    for block, seed, found in zip(blocks, [5, 6, 5], together, strict=True):
-        np.testing.assert_array_equal(found, motion.moved(block, seed))
+    frames = np.repeat(structure.positions[None], 9, 0) + np.arange(9.0)[:, None, None]
+    sizes, seeds = [4, 0, 3, 2], [5, 1, 6, 5]
+    together = np.split(motion.parts_moved(frames, sizes, seeds), np.cumsum(sizes)[:-1])
+    for part, seed, found in zip(np.split(frames, np.cumsum(sizes)[:-1]), seeds, together, strict=True):
+        np.testing.assert_array_equal(found, motion.moved(part, seed))

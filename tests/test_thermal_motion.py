@@ -116,13 +116,16 @@ def test_frames_that_overlap_choose_among_draws(data):
     turned = internal.encode(torch.as_tensor(same(structure, 400)))
     turned[..., :7] += 0.4 * torch.randn(turned[..., :7].shape, generator=torch.Generator().manual_seed(1)).double()
     frames = internal.decode(turned, internal.geometry(torch.as_tensor(structure.positions).double())).numpy()
-    first = motion._drawn(frames, 7, 0)
+    first = motion._drawn(frames, [400], [7], 0)
     bad = motion._contacts.overlapping(first)[0]
     assert 20 < len(bad) < 400
     moved = motion.moved(frames, 7)
     good = np.setdiff1d(np.arange(400), bad)
     np.testing.assert_array_equal(moved[good], first[good])
     assert len(motion._contacts.overlapping(moved)[0]) < 0.8 * len(bad)
+    blocks = frames.reshape(4, 100, -1, 3)
+    for block, seed, found in zip(blocks, [7, 8, 9, 7], motion.blocks_moved(blocks, [7, 8, 9, 7]), strict=True):
+        np.testing.assert_allclose(found, motion.moved(block, seed), atol=1e-9)
 
 
 def test_a_snapshot_of_dynamics_is_not_shaken_twice(data):

@@ -14,6 +14,7 @@ _FAR_SCALE = 0.5  # of atoms three bonds apart
 _CLOSEST = 0.5  # of the distance of least energy, below which the energy grows no more
 _NEAR = 1.0  # of that distance, within which a pair is looked at
 _TOO_HIGH = 10.0  # kJ/mol of a pair that overlaps
+_IN_CACHE = 2**17  # distances that are looked at together
 
 
 class Contacts:
@@ -60,11 +61,22 @@ class Contacts:
 
     def overlapping(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which frames (F, N, 3) in Å have atoms that overlap, (B,) int, and squares of distances (B, N, N) in them."""
-        squares = _squares(frames)
-        bad = np.flatnonzero((squares < self._limits).reshape(len(frames), -1).any(1))
-        return bad, squares[bad]
+        bad, kept = [np.zeros(0, int)], [np.zeros((0, *self._limits.shape), np.float32)]
+        size = max(1, _IN_CACHE // self._limits.size)
+        for first in range(0, len(frames), size):
+            squares = _squares(frames[first : first + size])
+            rows = np.flatnonzero((squares < self._limits).reshape(len(squares), -1).any(1))
+            bad.append(first + rows), kept.append(squares[rows])
+        return np.concatenate(bad), np.concatenate(kept)
 
-    def chosen(self, draws: np.ndarray, squares: np.ndarray, temperature: float, seed: int) -> np.ndarray:
+    def chosen(
+        self,
+        draws: np.ndarray,
+        squares: np.ndarray,
+        temperature: float,
+        sizes: Sequence[int],
+        seeds: Sequence[int],
+    ) -> np.ndarray:
         """One of K draws for each group and frame, by Boltzmann weights of its contacts with all other atoms.
 
         Groups choose in their order, each with those before it as they chose and those after it as first drawn.
@@ -78,7 +90,8 @@ class Contacts:
             Å², between the atoms of the first draw.
         temperature : float
             K.
-        seed : int
+        sizes, seeds : sequence of int
+            Frames of each part, and its seed.
 
         Returns
         -------
@@ -89,7 +102,7 @@ class Contacts:
         atoms = np.ascontiguousarray(draws.transpose(2, 1, 0, 3), np.float32)  # (N, F, K, 3)
         now = np.repeat(atoms[:, :, :1], len(draws), 2)
         out = draws[0].copy()
-        rng, all_frames = np.random.default_rng((seed, 2)), np.arange(len(out))
+        rngs, all_frames = [np.random.default_rng((seed, 2)) for seed in seeds], np.arange(len(out))
         owners = self._group[first], self._group[second]
         for number, group in enumerate(self._atoms):
             now[group] = atoms[group]
@@ -97,7 +110,8 @@ class Contacts:
             here = frames[mine]
             energy = _energies(now[first[mine], here] - now[second[mine], here], depth[mine], square[mine])
             summed = np.stack([np.bincount(here, column, len(out)) for column in energy.T])
-            best = (rng.gumbel(size=summed.shape) - summed / (_BOLTZMANN * temperature)).argmax(0)
+            noise = [rng.gumbel(size=(len(summed), n)) for rng, n in zip(rngs, sizes, strict=True) if n]
+            best = (np.concatenate(noise, 1) - summed / (_BOLTZMANN * temperature)).argmax(0)
             now[group] = atoms[group][:, all_frames, best][:, :, None]
             out[:, group] = draws[best, all_frames][:, group]
         return np.asarray(out)

@@ -119,10 +119,19 @@ class HeavyMotion:
 
     def moved(self, frames: np.ndarray, seed: int | tuple[int, ...]) -> np.ndarray:
         """Frames (F, N, 3) Å -> the same with other lengths and angles; a function of frames and seed."""
+        return self.parts_moved(frames, [len(frames)], [seed])
+
+    def parts_moved(
+        self, frames: np.ndarray, sizes: Sequence[int], seeds: Sequence[int | tuple[int, ...]]
+    ) -> np.ndarray:
+        """As `moved`, of frames (F, N, 3) Å in parts of these sizes, each with a seed of its own."""
         out = np.array(frames, np.float64)
         if not len(self.atoms):
             return out
-        noise = np.random.default_rng((*np.atleast_1d(seed).tolist(), 1)).standard_normal((self._size, len(out)))
+        keys = [(*np.atleast_1d(seed).tolist(), 1) for seed in seeds]
+        noise = np.concatenate(
+            [np.random.default_rng(k).standard_normal((self._size, n)) for k, n in zip(keys, sizes, strict=True)], 1
+        )
         draws = np.zeros((self._size, len(out)))
         for rows, factor in self._draws:
             draws[rows] = factor @ noise[rows]

@@ -80,15 +80,16 @@ class HydrogenMotion:
 
     def moved(self, frames: np.ndarray, seed: int | tuple[int, ...]) -> np.ndarray:
         """Frames (F, N, 3) Å with hydrogens that were placed at rest -> the same with hydrogens that move."""
-        out: np.ndarray = self.blocks_moved(np.asarray(frames)[None], [seed])[0]
-        return out
+        return self.parts_moved(frames, [len(frames)], [seed])
 
-    def blocks_moved(self, blocks: np.ndarray, seeds: Sequence[int | tuple[int, ...]]) -> np.ndarray:
-        """As `moved`, of several blocks (B, F, N, 3) Å with a seed each."""
-        out = np.array(blocks, np.float64)
+    def parts_moved(
+        self, frames: np.ndarray, sizes: Sequence[int], seeds: Sequence[int | tuple[int, ...]]
+    ) -> np.ndarray:
+        """As `moved`, of frames (F, N, 3) Å in parts of these sizes, each with a seed of its own."""
+        out = np.array(frames, np.float64)
         if not len(self.atoms):
             return out
-        azimuth, polar = self._drawn(out.shape[1], seeds)
+        azimuth, polar = self._drawn(sizes, seeds)
         origin, beyond, bond = (_gathered(out, atoms) for atoms in (self._parents, self._axes, self.atoms))
         axis = _unit_first(origin - beyond)
         bond -= origin
@@ -103,13 +104,15 @@ class HydrogenMotion:
         along = np.cos(size) * along + (share * own) * sideways + (share * polar) * upright
         angle = np.clip(turn, -_WIDEST_TURN, _WIDEST_TURN)[self._group]
         placed = origin + length * _rotated(along, axis, angle)
-        out[:, :, self.atoms] = placed.transpose(2, 1, 0).reshape(*out.shape[:2], -1, 3)
+        out[:, self.atoms] = placed.transpose(2, 1, 0)
         return out
 
-    def _drawn(self, n_frames: int, seeds: Sequence[int | tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray]:
-        """Displacements (H, B * F) in radians, about the axis and towards it."""
-        shape = (n_frames, len(self.atoms), 2)
-        noise = np.concatenate([np.random.default_rng(seed).standard_normal(shape) for seed in seeds])
+    def _drawn(self, sizes: Sequence[int], seeds: Sequence[int | tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray]:
+        """Displacements (H, F) in radians, about the axis and towards it."""
+        shapes = [(n, len(self.atoms), 2) for n in sizes]
+        noise = np.concatenate(
+            [np.random.default_rng(k).standard_normal(shape) for k, shape in zip(seeds, shapes, strict=True)]
+        )
         noise = noise.reshape(len(noise), -1).T
         out = np.empty(noise.shape)
         for places, factor in self._factors:
@@ -218,9 +221,9 @@ def _rotated(vectors: np.ndarray, axis: np.ndarray, angle: np.ndarray) -> np.nda
     return np.asarray(cosine * vectors + sine * _cross(axis, vectors) + (1 - cosine) * _dot(vectors, axis) * axis)
 
 
-def _gathered(blocks: np.ndarray, atoms: np.ndarray) -> np.ndarray:
-    """Some atoms of blocks (B, F, N, 3), coordinates first: (3, K, B * F)."""
-    return np.ascontiguousarray(blocks.reshape(-1, *blocks.shape[2:])[:, atoms].transpose(2, 1, 0))
+def _gathered(frames: np.ndarray, atoms: np.ndarray) -> np.ndarray:
+    """Some atoms of frames (F, N, 3), coordinates first: (3, K, F)."""
+    return np.ascontiguousarray(frames[:, atoms].transpose(2, 1, 0))
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -70,13 +70,25 @@ class ThermalMotion:
 
     def moved(self, frames: np.ndarray, seed: int) -> np.ndarray:
         """Frames (F, N, 3) Å with parts that are at rest -> the same with parts that move; a function of both."""
-        out = self._drawn(frames, seed, 0)
-        bad, squares = self._contacts.overlapping(out)
-        if len(bad) and _DRAWS > 1:
-            more = self._drawn(np.tile(frames[bad], (_DRAWS - 1, 1, 1)), seed, 1)
-            draws = np.concatenate((out[bad], more)).reshape(_DRAWS, *out[bad].shape)
-            out[bad] = self._contacts.chosen(draws, squares, self._temperature, seed)
+        out: np.ndarray = self.blocks_moved(np.asarray(frames)[None], [seed])[0]
         return out
 
-    def _drawn(self, frames: np.ndarray, seed: int, number: int) -> np.ndarray:
-        return self._hydrogens.moved(self._heavy.moved(frames, (seed, number)), (seed, number))
+    def blocks_moved(self, blocks: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
+        """As `moved`, of several blocks (B, F, N, 3) Å with a seed each."""
+        frames = np.asarray(blocks, np.float64).reshape(-1, *blocks.shape[2:])
+        out = self._drawn(frames, [blocks.shape[1]] * len(seeds), seeds, 0)
+        bad, squares = self._contacts.overlapping(out)
+        if len(bad) and _DRAWS > 1:
+            sizes = np.bincount(bad // blocks.shape[1], minlength=len(seeds)).tolist()
+            some = np.split(bad, np.cumsum(sizes)[:-1])
+            again = np.concatenate([np.tile(frames[rows], (_DRAWS - 1, 1, 1)) for rows in some])
+            more = self._drawn(again, [(_DRAWS - 1) * n for n in sizes], seeds, 1)
+            ends = np.cumsum([(_DRAWS - 1) * n for n in sizes])[:-1]
+            parts = [part.reshape(_DRAWS - 1, -1, *part.shape[1:]) for part in np.split(more, ends)]
+            draws = np.concatenate((out[bad][None], np.concatenate(parts, 1)))
+            out[bad] = self._contacts.chosen(draws, squares, self._temperature, sizes, seeds)
+        return out.reshape(blocks.shape)
+
+    def _drawn(self, frames: np.ndarray, sizes: Sequence[int], seeds: Sequence[int], number: int) -> np.ndarray:
+        keys = [(seed, number) for seed in seeds]
+        return self._hydrogens.parts_moved(self._heavy.parts_moved(frames, sizes, keys), sizes, keys)

@@ -109,8 +109,7 @@ class SimulatePropagator:
         """Frames (B, n_frames, N, 3) in Å of tokens (B, n_frames + 1, L, C), laid on their starts (B, N, 3) in Å."""
         frames = self.atoms.decode(tokens[:, 1:], list(seeds), self.task.spread_temperature)
         if self._motion is not None:
-            moved = [self._motion.moved(x.numpy(), seed) for x, seed in zip(frames, seeds, strict=True)]
-            frames = torch.from_numpy(np.stack(moved))
+            frames = torch.from_numpy(self._motion.blocks_moved(frames.numpy(), seeds))
         heavy = self.atoms.heavy
         placed: np.ndarray = superpose(frames[:, :, heavy], _positions(starts)[:, None, heavy], frames).numpy()
         return placed
