@@ -57,7 +57,9 @@ class Contacts:
         self._square = (half[:, None] + half) ** 2
         worst = (1 + np.sqrt(1 + _TOO_HIGH / self._depth)) ** (1 / 3)  # the energy is too high below this distance
         self._limits = np.where(pairs, self._square / worst, -1.0).astype(np.float32)
-        self._near = np.where(pairs, self._square * _NEAR**2, -1.0).astype(np.float32)
+        self._pairs = np.nonzero(pairs)
+        self._flat = np.ravel_multi_index(self._pairs, pairs.shape)
+        self._near = (self._square * _NEAR**2)[self._pairs].astype(np.float32)
 
     def overlapping(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which frames (F, N, 3) in Å have atoms that overlap, (B,) int, and squares of distances (B, N, N) in them."""
@@ -66,7 +68,8 @@ class Contacts:
         for first in range(0, len(frames), size):
             squares = _squares(frames[first : first + size])
             rows = np.flatnonzero((squares < self._limits).reshape(len(squares), -1).any(1))
-            bad.append(first + rows), kept.append(squares[rows])
+            bad.append(first + rows)
+            kept.append(squares[rows])
         return np.concatenate(bad), np.concatenate(kept)
 
     def chosen(
@@ -97,7 +100,9 @@ class Contacts:
         -------
         (F, N, 3) ndarray
         """
-        frames, first, second = np.nonzero(squares < self._near)
+        near = squares.reshape(len(squares), -1).take(self._flat, 1) < self._near
+        frames, number_of_pair = np.divmod(np.flatnonzero(near), len(self._flat))
+        first, second = (ends[number_of_pair] for ends in self._pairs)
         depth, square = self._depth[first, second], self._square[first, second]
         atoms = np.ascontiguousarray(draws.transpose(2, 1, 0, 3), np.float32)  # (N, F, K, 3)
         now = np.repeat(atoms[:, :, :1], len(draws), 2)

@@ -395,14 +395,10 @@ def _placed(
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(K, 3, F)."""
-    return np.stack(
-        (
-            a[:, 1] * b[:, 2] - a[:, 2] * b[:, 1],
-            a[:, 2] * b[:, 0] - a[:, 0] * b[:, 2],
-            a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0],
-        ),
-        1,
-    )
+    out = np.empty_like(a)
+    for x, y, z in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        np.subtract(a[:, y] * b[:, z], a[:, z] * b[:, y], out=out[:, x])
+    return out
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:

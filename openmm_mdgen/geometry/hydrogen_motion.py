@@ -113,7 +113,7 @@ class HydrogenMotion:
         noise = np.concatenate(
             [np.random.default_rng(k).standard_normal(shape) for k, shape in zip(seeds, shapes, strict=True)]
         )
-        noise = noise.reshape(len(noise), -1).T
+        noise = noise.reshape(len(noise), 2 * len(self.atoms)).T
         out = np.empty(noise.shape)
         for places, factor in self._factors:
             both = slice(2 * places[0], 2 * places[-1] + 2)
