@@ -1,7 +1,9 @@
 """What a model was trained on: pairs, lengths, ends, the nearest peptides; a warning, once, and what `models` says."""
 
+import json
 import warnings
 from collections import Counter
+from importlib.resources import files
 
 import numpy as np
 import openmm as mm
@@ -16,6 +18,7 @@ from openmm_mdgen.integrator import GenerativeIntegrator
 from openmm_mdgen.tasks.protocols import ModelInfo
 from openmm_mdgen.weights import familiarity as module
 from openmm_mdgen.weights.familiarity import (
+    calibration,
     familiarity,
     measured_errors,
     residues_to_sequence,
@@ -154,6 +157,14 @@ def test_models_about(capsys):
     with pytest.raises(SystemExit):
         main(["models", "--about", "VK2E", "--model", "peptide-0.1"])
     assert "is no residue" in capsys.readouterr().err
+
+
+def test_calibration_is_that_of_these_weights_only():
+    content = json.loads((files("openmm_mdgen.weights") / "peptide-errors.json").read_text())
+    told = calibration("peptide", content["content"])
+    assert told.startswith(f"on {len(content['validation'])} validation peptides") and "unseen pairs" in told
+    assert set(content["validation"]) <= set(measured_errors("peptide", content["content"]))
+    assert calibration("peptide", "other weights") == "" and measured_errors("peptide", "other weights") == {}
 
 
 def main_or_exit(arguments: list[str]) -> None:

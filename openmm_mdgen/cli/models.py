@@ -36,7 +36,13 @@ def _about(sequence: str, name: str) -> list[str]:
     from openmm_mdgen.forcefield.build import sequence_to_residues
     from openmm_mdgen.tasks.protocols import model_info
     from openmm_mdgen.weights.checkpoint import load_task
-    from openmm_mdgen.weights.familiarity import familiarity, measured_errors, residues_to_sequence, training_sequences
+    from openmm_mdgen.weights.familiarity import (
+        calibration,
+        familiarity,
+        measured_errors,
+        residues_to_sequence,
+        training_sequences,
+    )
 
     training = training_sequences(name)
     if not training:
@@ -48,13 +54,15 @@ def _about(sequence: str, name: str) -> list[str]:
         f"training peptides of its length: {found.n_length}, with its ends: {found.n_ends}, of {len(training)}",
         f"pairs of neighbours in no training peptide: {', '.join(found.unseen_pairs) or 'none'}",
     ]
-    errors = measured_errors(name, model_info(load_task(name, device="cpu")).content_hash)
+    content_hash = model_info(load_task(name, device="cpu")).content_hash
+    errors, calibrated = measured_errors(name, content_hash), calibration(name, content_hash)
     near = familiarity(found.sequence, tuple(errors)).nearest if errors else ()
     if near:
         told = ", ".join(f"{other} {errors[other][0]:.3f} (MD's floor {errors[other][1]:.3f})" for other, _ in near)
         lines.append(f"backbone JSD measured on the nearest peptides that were not trained on: {told}")
     else:
         lines.append("no errors were measured with these weights")
+    lines += [calibrated] if calibrated else []
     return [*lines, *([f"warning: {found.warning}"] if found.warning else [])]
 
 

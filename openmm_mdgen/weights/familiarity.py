@@ -12,6 +12,7 @@ from difflib import SequenceMatcher
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -166,14 +167,34 @@ def training_sequences(model: str) -> tuple[str, ...]:
     return tuple(json.loads(file.read_text(encoding="utf-8"))["sequences"]) if file.is_file() else ()
 
 
-@cache
 def measured_errors(model: str, content_hash: str) -> dict[str, tuple[float, float]]:
     """Backbone JSD of val and test peptides and of MD against itself, for weights of this content only."""
+    content = _errors(model, content_hash)
+    found = content.get("validation", {}) | content.get("backbone_jsd", {})
+    return {name: (values[0], values[1]) for name, values in found.items()}
+
+
+def calibration(model: str, content_hash: str) -> str:
+    """What measures of familiarity foretold of the errors of validation peptides, in one line; empty where unknown."""
+    content = _errors(model, content_hash)
+    if "validation" not in content:
+        return ""
+    (jsd, floor), ranks = np.array(list(content["validation"].values())).T, content["validation_ranks"]
+    told, ratio = ", ".join(f"{name} {rank:+.2f}" for name, rank in ranks.items()), jsd / floor
+    return (
+        f"on {len(jsd)} validation peptides the backbone JSD was {jsd.min():.3f} to {jsd.max():.3f}, {ratio.min():.2f} to "
+        f"{ratio.max():.2f} of MD's floor; rank correlations with that ratio: {told} (near 0: not foretold)"
+    )
+
+
+@cache
+def _errors(model: str, content_hash: str) -> dict[str, Any]:
+    """What was measured with weights of this content; nothing for others."""
     file = files("openmm_mdgen.weights") / f"{model}-errors.json"
     if not file.is_file():
         return {}
-    content = json.loads(file.read_text(encoding="utf-8"))
-    return {k: (v[0], v[1]) for k, v in content["backbone_jsd"].items()} if content["content"] == content_hash else {}
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content if content["content"] == content_hash else {}
 
 
 def _units(sequence: str) -> tuple[str, ...]:

@@ -1,0 +1,118 @@
+"""SIGKILL `correct` at random moments, start it again, and compare what it ends with. Prints markdown.
+
+    python benchmarks/kill_correct.py --kills 20
+
+Twelve runs of 10 ps of alanine dipeptide in two rounds, with a checkpoint within runs every 0.1 s. A series is killed
+so many times as --each says, at moments drawn evenly from the time that an undisturbed run takes, and then left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from openmm_mdgen.correction import page, running
+from openmm_mdgen.correction.correct import correct
+from tests.helpers.correction_frames import hot_frames, simulation, to_universe
+
+DATA = Path(__file__).parents[1] / "tests" / "data"
+SETTINGS = {
+    "seeds": 6,
+    "rounds": 2,
+    "time": 10.0,
+    "interval": 0.2,
+    "settle": 0.4,
+    "lag": 0.4,
+    "n_bootstrap": 20,
+    "progress": False,
+    "workers": 1,
+}
+FILES = ("weights.csv", "populations.csv", "weights.xvg", "runs.npz", "runs.xtc")
+
+
+def work(frames: np.ndarray, folder: Path) -> None:
+    """The run under test, files included."""
+    running._CHECKPOINT_SECONDS = 0.1
+    page.render = lambda correction: ""  # a page is drawn from what is compared here
+    correct(to_universe(DATA, frames), simulation(DATA), folder=folder / "runs", **SETTINGS).write(folder / "out")
+
+
+def run(frames: np.ndarray, folder: Path, seconds: float | None) -> tuple[bool, float]:
+    """Run in a child, killed after so many seconds; whether it was still running, and for how long it ran."""
+    begun = time.monotonic()
+    child = os.fork()
+    if not child:
+        os.nice(0)
+        warnings.simplefilter("ignore")
+        try:
+            work(frames, folder)
+        finally:
+            os._exit(0 if (folder / "out" / "runs.xtc").is_file() else 1)
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+    status = os.waitpid(child, 0)[1]
+    if seconds is None and status:
+        raise SystemExit(f"the run ended with status {status}")
+    return os.WIFSIGNALED(status), time.monotonic() - begun
+
+
+def stage(folder: Path) -> str:
+    """How far the runs were at the moment of a kill."""
+    done = [len(list((folder / "runs" / f"round_{k}").glob("run_????.npz"))) for k in range(2)]
+    halves = len(list((folder / "runs").glob("round_*/*.partial.npz")))
+    return f"{done[0]} + {done[1]}" + (" and a checkpoint" if halves else "")
+
+
+def same(one: Path, other: Path) -> list[str]:
+    """Files that differ."""
+    out = []
+    for name in FILES:
+        if name.endswith(".npz"):
+            with np.load(one / name) as a, np.load(other / name) as b:
+                alike = all(np.array_equal(a[key], b[key]) for key in a)
+        else:
+            alike = (one / name).read_bytes() == (other / name).read_bytes()
+        out += [] if alike else [name]
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--each", type=int, default=4)
+    args = parser.parse_args()
+    rng, frames = np.random.default_rng(), hot_frames(DATA)
+    with tempfile.TemporaryDirectory() as place:
+        whole = Path(place) / "whole"
+        whole.mkdir()
+        seconds = run(frames, whole, None)[1]
+        print(f"undisturbed: {seconds:.1f} s\n")
+        print("| series | killed after, s | finished runs then | result |\n|---|---|---|---|")
+        for series in range(args.kills // args.each):
+            folder = Path(place) / f"series_{series}"
+            folder.mkdir()
+            moments, stages = [], []
+            while len(moments) < args.each:
+                moment = float(rng.uniform(0, seconds / (2 if moments else 1)))
+                if run(frames, folder, moment)[0]:
+                    moments.append(f"{moment:.2f}")
+                    stages.append(stage(folder))
+            run(frames, folder, None)
+            differ = same(whole / "out", folder / "out")
+            told = "the same bits" if not differ else "differs: " + ", ".join(differ)
+            print(f"| {series + 1} | {', '.join(moments)} | {'; '.join(stages)} | {told} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
