@@ -211,7 +211,7 @@ def test_rounds_start_from_other_frames_and_stop_at_the_tolerance(data, universe
 def planned(universe, folder, forcefield=None, water=None, platform="Reference", **settings):
     """A folder with the plan of two short runs."""
     ensemble = read_ensemble(universe)
-    setup = _Setup(ensemble, None, forcefield, water, 300.0, platform)
+    setup = _Setup(ensemble, None, forcefield, water, 300.0, platform, 0.04)
     settings = {"time": 0.4, "interval": 0.04, "settle": 0.04, "max_iterations": 5, "seed": 0} | settings
     plan, starts, boxes = setup.plan(ensemble.positions[[10, 50]], **settings)
     write_plan(folder, plan, starts, boxes)
@@ -224,8 +224,7 @@ def test_a_force_field_by_name(universe, tmp_path):
     assert run.positions.shape == (10, 22, 3) and not run.failure
 
 
-def test_explicit_water(universe, tmp_path, monkeypatch):
-    monkeypatch.setattr("openmm_mdgen.correction.correct._RESTRAINED_PS", 0.04)
+def test_explicit_water(universe, tmp_path):
     planned(universe, tmp_path, water="tip3p", platform="CPU")
     starts = np.load(tmp_path / "starts.npz")["starts"]
     assert len(starts) == 2 and starts.shape[1] > 1000
@@ -302,6 +301,14 @@ def test_bad_input(data, universe, frames, tmp_path):
         correct(universe, water="holy", temperature=300.0, **SHORT)
     with pytest.raises(MDGenError, match="give one of them"):
         correct(universe, system, water="tip3p", **SHORT)
+    with pytest.raises(MDGenError, match="settle and equilibrate must be 0 ps or more, not -1"):
+        correct(universe, water="tip3p", temperature=300.0, equilibrate=-1.0, **SHORT)
+    thermostatted = alanine_system(data)
+    thermostatted.addForce(mm.AndersenThermostat(320.0, 1.0))
+    with pytest.raises(MDGenError, match="temperature 300 K was asked for, the integrator keeps 320 K"):
+        correct(universe, (thermostatted, mm.VerletIntegrator(0.002)), temperature=300.0, **SHORT)
+    with pytest.raises(MDGenError, match="with all their atoms|complete"):
+        correct(universe.select_atoms("not name HB1"), forcefield=["amber99sb.xml"], temperature=300.0, **SHORT)
     with pytest.raises(MDGenError, match="rounds 0"):
         correct(universe, system, **SHORT, rounds=0)
     with pytest.raises(MDGenError, match="are not possible"):

@@ -30,6 +30,7 @@ _Serialised = TypeVar("_Serialised")
 @click.option("--seeds", type=Count(1), default=100, show_default=True, help="Short runs per round.")
 @click.option("--time", type=Time(), default="50ps", show_default=True, help="Of each run.")
 @click.option("--interval", type=Time(), default="1ps", show_default=True, help="Between its frames.")
+@click.option("--equilibrate", type=Time(), default="20ps", show_default=True, help="With --water: the peptide held.")
 @click.option("--lag", type=Time(), help="Between the ends of a segment; a fifth of --time by default.")
 @click.option("--rounds", type=Count(1), default=1, show_default=True, help="At most so many.")
 @click.option("--tolerance", type=float, default=0.0, help="Rounds end when intervals are within plus or minus this.")
@@ -53,6 +54,7 @@ def command(
     seeds: int,
     time: float,
     interval: float,
+    equilibrate: float,
     lag: float | None,
     rounds: int,
     tolerance: float,
@@ -82,6 +84,7 @@ def command(
             seeds=seeds,
             time=time,
             interval=interval,
+            equilibrate=equilibrate,
             lag=lag,
             temperature=temperature,
             forcefield=list(force_field) or None,

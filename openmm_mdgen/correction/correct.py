@@ -34,7 +34,6 @@ from openmm_mdgen.correction.workers import make_runs
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.forcefield.build import build_system
 
-_RESTRAINED_PS = 20.0
 _ROUNDING = 1e-6
 
 System: TypeAlias = "mm.System | app.Simulation | tuple[mm.System, mm.Integrator] | None"
@@ -49,6 +48,7 @@ def correct(
     time: float = 50.0,
     interval: float = 1.0,
     settle: float = 2.0,
+    equilibrate: float = 20.0,
     lag: float | None = None,
     temperature: float | None = None,
     forcefield: Sequence[str] | None = None,
@@ -82,6 +82,8 @@ def correct(
         Runs per round.
     time, interval, settle : float
         ps of each run, between its frames, and left out first.
+    equilibrate : float
+        ps that water gets before that, with the peptide held; nothing without `water`.
     lag : float, optional
         ps between the ends of a segment; default: a fifth of `time`.
     temperature : float, optional
@@ -126,9 +128,9 @@ def correct(
     >>> result = openmm_mdgen.correct(universe, temperature=300, forcefield=["amber99sb.xml", "implicit/gbn2.xml"])
     """
     started = clock.monotonic()
-    _check_numbers(time, interval, settle, rounds, method)
+    _check_numbers(time, interval, min(settle, equilibrate), rounds, method)
     ensemble = read_ensemble(universe)
-    setup = _Setup(ensemble, system, forcefield, water, temperature, platform)
+    setup = _Setup(ensemble, system, forcefield, water, temperature, platform, equilibrate)
     lag_frames = max(1, round((time / 5 if lag is None else lag) / interval))
     generated = ensemble.features(ensemble.positions)
     usable = ~ensemble.flipped(ensemble.positions)
@@ -167,7 +169,9 @@ class _Setup:
         water: str | None,
         temperature: float | None,
         platform: str | None,
+        equilibrate: float = 0.0,
     ) -> None:
+        self._equilibrate = equilibrate
         self._forcefield, self._water, self._platform = forcefield, water, platform
         if system is not None and (forcefield or water):
             raise MDGenError("a System and a force field or water were given; give one of them")
@@ -234,7 +238,7 @@ class _Setup:
             max_iterations=max_iterations,
             seed=seed,
             solute=self.n_atoms,
-            restrained_ps=_RESTRAINED_PS if boxes is not None else 0.0,
+            restrained_ps=self._equilibrate if boxes is not None else 0.0,
         )
         return plan, starts, boxes
 
@@ -250,7 +254,7 @@ def _check_numbers(time: float, interval: float, settle: float, rounds: int, met
     if not (0 < interval < time < float("inf")):
         raise MDGenError(f"runs of {time:g} ps with a frame every {interval:g} ps are not possible; 50 and 1 are usual")
     if settle < 0:
-        raise MDGenError(f"settle {settle:g} ps is below 0; 2 is usual")
+        raise MDGenError(f"settle and equilibrate must be 0 ps or more, not {settle:g}; 2 and 20 are usual")
     if rounds < 1:
         raise MDGenError(f"rounds {rounds} must be 1 or more")
     if method not in METHODS:

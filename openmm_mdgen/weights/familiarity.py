@@ -182,8 +182,9 @@ def calibration(model: str, content_hash: str) -> str:
     (jsd, floor), ranks = np.array(list(content["validation"].values())).T, content["validation_ranks"]
     told, ratio = ", ".join(f"{name} {rank:+.2f}" for name, rank in ranks.items()), jsd / floor
     return (
-        f"on {len(jsd)} validation peptides the backbone JSD was {jsd.min():.3f} to {jsd.max():.3f}, {ratio.min():.2f} to "
-        f"{ratio.max():.2f} of MD's floor; rank correlations with that ratio: {told} (near 0: not foretold)"
+        f"on {len(jsd)} validation peptides the backbone JSD was {jsd.min():.3f} to {jsd.max():.3f}, "
+        f"{ratio.min():.2f} to {ratio.max():.2f} of MD's floor; rank correlations with that ratio: {told} "
+        "(near 0: not foretold)"
     )
 
 
