@@ -307,7 +307,7 @@ def test_bad_input(data, universe, frames, tmp_path):
     thermostatted.addForce(mm.AndersenThermostat(320.0, 1.0))
     with pytest.raises(MDGenError, match="temperature 300 K was asked for, the integrator keeps 320 K"):
         correct(universe, (thermostatted, mm.VerletIntegrator(0.002)), temperature=300.0, **SHORT)
-    with pytest.raises(MDGenError, match="with all their atoms|complete"):
+    with pytest.raises(MDGenError, match=r"with all their atoms|complete"):
         correct(universe.select_atoms("not name HB1"), forcefield=["amber99sb.xml"], temperature=300.0, **SHORT)
     with pytest.raises(MDGenError, match="rounds 0"):
         correct(universe, system, **SHORT, rounds=0)
