@@ -2,7 +2,7 @@
 
     python benchmarks/kill_correct.py --kills 20
 
-Twelve runs of 10 ps of alanine dipeptide in two rounds, with a checkpoint within runs every 0.1 s. A series is killed
+Twelve runs of 4 ps of alanine dipeptide in two rounds, with a checkpoint within runs every 0.1 s. A series is killed
 so many times as --each says, at moments drawn evenly from the time that an undisturbed run takes, and then left alone.
 """
 
@@ -29,11 +29,11 @@ DATA = Path(__file__).parents[1] / "tests" / "data"
 SETTINGS = {
     "seeds": 6,
     "rounds": 2,
-    "time": 10.0,
-    "interval": 0.2,
-    "settle": 0.4,
-    "lag": 0.4,
-    "n_bootstrap": 20,
+    "time": 4.0,
+    "interval": 0.1,
+    "settle": 0.2,
+    "lag": 0.2,
+    "n_bootstrap": 5,
     "progress": False,
     "workers": 1,
 }
