@@ -60,7 +60,7 @@ def main() -> None:
     middle, low, high = np.percentile(md, (50, 1, 99))
     print(f"{args.folder.name}, MD: median {middle:.0f} kJ/mol\n")
     print(
-        "| steps | integrator, ms of CPU a frame | simulate | median against MD's | inside MD's 1st to 99th percentile |"
+        "| steps | integrator, ms of CPU a frame | simulate | median against MD's | inside MD's 1st to 99th |"
     )
     print("|---|---|---|---|---|")
     for steps in args.steps:
