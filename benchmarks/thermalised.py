@@ -59,9 +59,7 @@ def main() -> None:
         md.append(context.getState(energy=True).getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole))
     middle, low, high = np.percentile(md, (50, 1, 99))
     print(f"{args.folder.name}, MD: median {middle:.0f} kJ/mol\n")
-    print(
-        "| steps | integrator, ms of CPU a frame | simulate | median against MD's | inside MD's 1st to 99th |"
-    )
+    print("| steps | integrator, ms of CPU a frame | simulate | median against MD's | inside MD's 1st to 99th |")
     print("|---|---|---|---|---|")
     for steps in args.steps:
         found, cost = energies(pdb, steps)
