@@ -50,9 +50,8 @@ def main() -> None:
     p, whole = populations(reference), histogram(reference)
     plan, starts, _ = read_plan(args.runs / "round_0")
     found = [read_run(args.runs / "round_0", k).positions for k in range(len(starts))]
-    print(
-        f"{len(found)} runs of {plan.n_frames * plan.interval:g} ps\n\n| | JSD | beta, kJ/mol | alpha | effective runs | s |"
-    )
+    print(f"{len(found)} runs of {plan.n_frames * plan.interval:g} ps\n")
+    print("| | JSD | beta, kJ/mol | alpha | effective runs | s |")
     print("|---|---|---|---|---|---|")
     for name, change in VARIANTS.items():
         begun = time.process_time()
