@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from openmm_mdgen.errors import MDGenWarning
+from openmm_mdgen.trajectory import blocks as blocks_module
 from openmm_mdgen.trajectory.blocks import Block, BlockFolder, Blocks
 
 START = np.random.default_rng(0).normal(size=(6, 3))
@@ -81,7 +82,7 @@ def test_full_disk_costs_a_warning_and_no_frames(make, monkeypatch, tmp_path):
         raise OSError(28, "No space left on device")
 
     expected = make(cache=None).block(1)
-    monkeypatch.setattr("openmm_mdgen.trajectory.blocks.np.savez", full)
+    monkeypatch.setattr(blocks_module.np, "savez", full)
     with pytest.warns(MDGenWarning, match=r"block 1 was not cached in .* \(No space left on device\)"):
         np.testing.assert_array_equal(make().block(1), expected)
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]

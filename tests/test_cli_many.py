@@ -1,6 +1,7 @@
 """``openmm-mdgen simulate`` of several structures, and lists."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from distributed import Client, LocalCluster
 
 from openmm_mdgen.cli import main
 from openmm_mdgen.cli import many as cli_many
+from openmm_mdgen.many import simulate
 from openmm_mdgen.many.engine import Outcome, Progress
 from openmm_mdgen.many.results import ManyResult
 from tests.helpers.tiny import DATA
@@ -63,7 +65,7 @@ def test_several_structures_and_a_list(scheduler, here, capsys):
 
 
 def test_options_that_only_one_system_has_are_refused_or_left_out(here, capsys, monkeypatch):
-    monkeypatch.setattr("openmm_mdgen.many.simulate.simulate_many", lambda structures, output, progress: structures)
+    monkeypatch.setattr(simulate, "simulate_many", lambda structures, output, progress: structures)
     assert run("QGRE.pdb", "NDKMF.pdb", "--seed", "1") == 2
     assert "--seed is for one system; leave it out, or do each system by itself" in capsys.readouterr().err
 
@@ -75,7 +77,7 @@ def test_temperature_and_hydrogens_are_handed_over(here, monkeypatch):
         given.update(temperature=temperature, hydrogens=hydrogens)
         return ManyResult((), (), (), Path("out"), {})
 
-    monkeypatch.setattr("openmm_mdgen.many.simulate.simulate_many", double)
+    monkeypatch.setattr(simulate, "simulate_many", double)
     assert run("QGRE.pdb", "NDKMF.pdb", "--temperature", "310", "--hydrogens", "quiet") == 0
     assert given == {"temperature": 310.0, "hydrogens": "quiet"}
 
@@ -106,7 +108,7 @@ def test_bad_input_is_one_line(here, capsys, arguments, message):
 
 
 def test_a_bar_tells_systems_and_the_time_left(monkeypatch, capsys):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     with cli_many.shown_progress(quiet=False) as report:
         report(Progress(0, 4, 0.25, 3725.4))
         report(Progress(4, 4, 1.0, 0.0, (Outcome("a"),)))

@@ -12,7 +12,7 @@ import pytest
 from openmm import app
 
 import openmm_mdgen
-from openmm_mdgen.cli import main
+from openmm_mdgen.cli import main, output
 from openmm_mdgen.cli.output import TrajectoryFiles, output_names
 from openmm_mdgen.cli.picture import torsion_pairs
 from openmm_mdgen.convert.structures import load_structure
@@ -292,9 +292,7 @@ def test_a_model_that_fails_midway_leaves_nothing(pep, tmp_path, capsys, monkeyp
 @pytest.mark.parametrize("extension", ["dcd", "xtc", "trr", "pdb"])
 def test_low_disk_keeps_whole_frames(pep, tmp_path, capsys, monkeypatch, extension):
     free = iter([10**12, 10**12, 0])
-    monkeypatch.setattr(
-        "openmm_mdgen.cli.output.shutil.disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, next(free))
-    )
+    monkeypatch.setattr(output.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, next(free)))
     line = fail(capsys, "pep.pdb", "-o", f"out.{extension}")
     assert f"after 14 frames, in out.partial.{extension}; free space and run again" in line
     assert files(tmp_path) - {f".out.partial.{extension}_offsets.npz"} - {f".out.partial.{extension}_offsets.lock"} == {

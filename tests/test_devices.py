@@ -15,6 +15,7 @@ from benchmarks import gpu
 from benchmarks.paper_network import make_conditioning
 from openmm_mdgen.flow.sampler import Projection, integrate, integrate_projected, noise
 from openmm_mdgen.network.velocity import VelocityNetwork
+from openmm_mdgen.published import network as network_module
 from openmm_mdgen.tasks import inpaint, model
 from openmm_mdgen.tasks.inpaint import Inpaint
 from openmm_mdgen.tasks.interpolate import Interpolate
@@ -41,7 +42,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*autocast.*", "ignore:.*not ava
 def forget_precision(monkeypatch):
     """Whether bf16 is fast is remembered by device; fake devices leave no memory behind."""
     # which looks for padding once, before the solver begins
-    monkeypatch.setattr("openmm_mdgen.published.network.bool", lambda x: True, raising=False)
+    monkeypatch.setattr(network_module, "bool", lambda x: True, raising=False)
     model.has_fast_bf16.cache_clear()
     yield
     model.has_fast_bf16.cache_clear()

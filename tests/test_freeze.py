@@ -5,12 +5,15 @@ import MDAnalysis as mda
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from MDAnalysis.coordinates import DCD
 
+from openmm_mdgen.cli import freeze as freeze_module
 from openmm_mdgen.cli import main
 from openmm_mdgen.cli.freeze import command, freeze
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.trajectory.recipe import Recipe
 from openmm_mdgen.trajectory.recipe_file import write_recipe
+from tests.helpers import toys
 from tests.helpers.toys import BindableTask, TorchWalk
 
 
@@ -45,9 +48,7 @@ def test_nothing_but_the_output_is_left(recipe):
 def test_failing_model_leaves_the_old_output(recipe, monkeypatch):
     output = recipe.parent / "out.dcd"
     output.write_bytes(b"old")
-    monkeypatch.setattr(
-        "tests.helpers.toys.TorchWalk.next_block", lambda self, start, seed: np.full((7, *start.shape), np.nan)
-    )
+    monkeypatch.setattr(toys.TorchWalk, "next_block", lambda self, start, seed: np.full((7, *start.shape), np.nan))
     before = set(recipe.parent.iterdir())
     with pytest.raises(MDGenError, match="NaN or infinite"):
         freeze(recipe, output)
@@ -56,7 +57,7 @@ def test_failing_model_leaves_the_old_output(recipe, monkeypatch):
 
 @pytest.mark.parametrize("extension", ["dcd", "xtc"])
 def test_full_disk_leaves_no_output(recipe, monkeypatch, extension):
-    monkeypatch.setattr("openmm_mdgen.cli.freeze.shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
+    monkeypatch.setattr(freeze_module.shutil, "disk_usage", lambda folder: SimpleNamespace(free=100))
     before = set(recipe.parent.iterdir())
     with pytest.raises(MDGenError, match=r"cannot write .*out\..*' \(No space left on device\)"):
         freeze(recipe, recipe.parent / f"out.{extension}")
@@ -67,7 +68,7 @@ def test_writer_that_fails_leaves_no_output(recipe, monkeypatch):
     def fail(self, universe):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("MDAnalysis.coordinates.DCD.DCDWriter.write", fail)
+    monkeypatch.setattr(DCD.DCDWriter, "write", fail)
     before = set(recipe.parent.iterdir())
     with pytest.raises(MDGenError, match=r"cannot write .*out\.dcd' \(Input/output error\)"):
         freeze(recipe, recipe.parent / "out.dcd")

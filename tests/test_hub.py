@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -139,7 +140,7 @@ def test_offline_and_not_in_the_cache(hub: Hub, tmp_path: Path, monkeypatch: pyt
 def test_no_network(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetch(ADDRESS, tmp_path / "full")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nothing listens there
-    monkeypatch.setattr("time.sleep", lambda seconds: None)  # between huggingface_hub's five tries
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between huggingface_hub's five tries
     assert fetch(ADDRESS, tmp_path / "full").read_bytes() == hub.content
     with pytest.raises(MDGenError, match="the hub cannot be reached"):
         fetch(ADDRESS, tmp_path / "empty")

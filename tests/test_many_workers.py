@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from dask import system
 from distributed import Client, LocalCluster, get_worker
+from torch import cuda
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.many import engine, workers
+from openmm_mdgen.many import engine, simulate, workers
 from openmm_mdgen.many.simulate import simulate_many
 from openmm_mdgen.many.workers import Cluster, Demand, checked, default_workers, versions
 from tests.helpers.tiny import DATA
@@ -94,7 +96,7 @@ def test_a_worker_that_cannot_be_asked(client, monkeypatch):
 
 def test_other_versions_stop_a_run_before_it_writes(client, tmp_path, monkeypatch):
     old = (("openmm-mdgen", "0.0.1"),)
-    monkeypatch.setattr("openmm_mdgen.many.simulate.versions", lambda: old)
+    monkeypatch.setattr(simulate, "versions", lambda: old)
     with pytest.raises(MDGenError, match=r"has openmm-mdgen .*, not 0.0.1"):
         simulate_many(FILES, output=tmp_path, scheduler=client, **SHORT)
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".openmm")]
@@ -113,10 +115,10 @@ def test_a_bad_worker_that_joins_late_gets_no_work_done(client, tmp_path, monkey
 
 
 def test_workers_of_this_machine(monkeypatch):
-    monkeypatch.setattr("dask.system.CPU_COUNT", 6)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr(system, "CPU_COUNT", 6)
+    monkeypatch.setattr(cuda, "device_count", lambda: 0)
     assert [default_workers(threads) for threads in (1, 2, 16)] == [6, 3, 1]
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    monkeypatch.setattr(cuda, "device_count", lambda: 4)
     assert default_workers(1) == 4
 
 

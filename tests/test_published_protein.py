@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import openmm_mdgen
+from openmm_mdgen.published import atoms as atoms_module
 from openmm_mdgen.published.atoms import PublishedAtoms
 from openmm_mdgen.published.config import PublishedConfig
 from openmm_mdgen.published.file import save_published
@@ -66,7 +67,7 @@ def test_frames_in_pieces_are_frames_at_once(monkeypatch):
     atoms = PublishedAtoms(adk_structure())
     slots = atoms.to_atom14(torch.from_numpy(np.array([ts.positions for ts in adk_universe().trajectory[:3]], float)))
     whole = atoms.from_atom14(slots)
-    monkeypatch.setattr("openmm_mdgen.published.atoms._AT_ONCE", 1)
+    monkeypatch.setattr(atoms_module, "_AT_ONCE", 1)
     torch.testing.assert_close(atoms.from_atom14(slots), whole)
 
 

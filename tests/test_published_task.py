@@ -14,6 +14,7 @@ from openmm_mdgen.convert.structures import topology_to_structure
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.integrator import GenerativeIntegrator
 from openmm_mdgen.peptide.peptide import Structure
+from openmm_mdgen.published import atoms as atoms_module
 from openmm_mdgen.published.atoms import PublishedAtoms
 from openmm_mdgen.published.task import PublishedSettings, PublishedTask
 from openmm_mdgen.published.tokens import PublishedTokens
@@ -114,7 +115,7 @@ def test_slots_round_trip(structure: Structure) -> None:
 
 
 def test_long_peptides_are_placed_residue_by_residue(structure: Structure, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openmm_mdgen.published.atoms._LONGEST_CHAIN", 3)
+    monkeypatch.setattr(atoms_module, "_LONGEST_CHAIN", 3)
     atoms = PublishedAtoms(structure)
     positions = torch.tensor(structure.positions)[None]
     torch.testing.assert_close(atoms.from_atom14(atoms.to_atom14(positions)), positions, atol=1e-9, rtol=0)

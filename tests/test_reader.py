@@ -14,6 +14,7 @@ from MDAnalysisTests.coordinates.base import BaseReference, MultiframeReaderTest
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.tasks.propagator import block_seed
+from openmm_mdgen.trajectory import blocks
 from openmm_mdgen.trajectory.reader import MDGenReader
 from openmm_mdgen.trajectory.recipe import Origin, Recipe
 from openmm_mdgen.trajectory.recipe_file import read_recipe, write_recipe
@@ -365,7 +366,7 @@ def test_unpickled_on_another_host_checks_the_first_block(universe, monkeypatch)
     same = pickle.loads(text)
     same[12]
     assert same._blocks._loaded().calls == universe.trajectory._recipe.model.calls + 1
-    monkeypatch.setattr("openmm_mdgen.trajectory.blocks.platform.node", lambda: "elsewhere")
+    monkeypatch.setattr(blocks.platform, "node", lambda: "elsewhere")
     elsewhere = pickle.loads(text)
     elsewhere._recipe.model.mix *= 1 + 1e-6
     with pytest.warns(MDGenWarning, match="other frames"):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.trajectory import recipe_file
 from openmm_mdgen.trajectory.recipe import Origin, Recipe
 from openmm_mdgen.trajectory.recipe_file import read_recipe, write_recipe
 from tests.helpers.toys import small_structure
@@ -105,7 +106,7 @@ def test_full_disk_leaves_no_temporary_file(recipe, written, monkeypatch):
         raise OSError(28, "No space left on device")
 
     before = written.read_bytes()
-    monkeypatch.setattr("openmm_mdgen.trajectory.recipe_file.os.fsync", full)
+    monkeypatch.setattr(recipe_file.os, "fsync", full)
     with pytest.raises(MDGenError, match=r"cannot write .*pep\.mdgen.* \(No space left on device\)"):
         write_recipe(replace(recipe, seed=1), written)
     assert written.read_bytes() == before and len(list(written.parent.iterdir())) == 2

@@ -25,6 +25,7 @@ from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.network.velocity import VelocityConfig
 from openmm_mdgen.tokens.noise_colour import GapSpectra
 from openmm_mdgen.tokens.tokens import N_CHANNELS, Normalization, tokens_to_internal
+from openmm_mdgen.train import run as run_module
 from openmm_mdgen.train.cache import Cache, build_cache, check_source
 from openmm_mdgen.train.flow import build_optimizers, draw_times, flow_loss, rate_factor, slow_modes, update_average
 from openmm_mdgen.train.gaps import GapBatches, GapConfig, measure_gap_spectra
@@ -289,7 +290,7 @@ def test_intervals_that_the_data_lack(cache):
 )
 def test_how_much_is_forgotten_by_default(monkeypatch, arguments, expected):
     seen = []
-    monkeypatch.setattr("openmm_mdgen.train.run.train", lambda *given, **settings: seen.append(given[3]))
+    monkeypatch.setattr(run_module, "train", lambda *given, **settings: seen.append(given[3]))
     result = CliRunner().invoke(group, ["train", str(MD), *arguments])
     assert result.exit_code == 0, result.output
     assert [config.forget for config in seen] == [expected]
@@ -408,7 +409,7 @@ def test_a_run_that_is_over_changes_nothing(finished):
 
 def test_loss_falls(tmp_path, monkeypatch):
     """With scales not made for these data, so that a mean and a variance wait to be learned."""
-    monkeypatch.setattr("openmm_mdgen.train.run.WARMUP", 5)
+    monkeypatch.setattr(run_module, "WARMUP", 5)
     config = replace(CONFIG, n_steps=80, every=20, muon_rate=0.01, adamw_rate=0.01, ema=0.9)
     run(tmp_path, config, init=str(DATA / "tiny.safetensors"))
     rows = list(csv.DictReader((tmp_path / "losses.csv").open()))

@@ -10,6 +10,7 @@ import torch
 
 from openmm_mdgen import upsample
 from openmm_mdgen.tasks import model
+from openmm_mdgen.tasks import upsample as upsample_module
 from openmm_mdgen.tasks.upsample import ChainFiller, context_windows
 from tests.helpers.tiny import upsample_task
 from tests.helpers.toys_protein import adk_structure, adk_universe
@@ -63,7 +64,7 @@ def test_each_gap_is_a_pure_function_of_its_ends_and_its_seed():
 def test_windows_in_pieces_are_windows_at_once(monkeypatch):
     fill, frames = filler(), keys()
     whole = fill.fill(frames, [1])
-    monkeypatch.setattr("openmm_mdgen.tasks.upsample.MAX_BATCH", 200)
+    monkeypatch.setattr(upsample_module, "MAX_BATCH", 200)
     np.testing.assert_allclose(fill.fill(frames, [1]), whole, atol=2e-3)
 
 

@@ -86,7 +86,7 @@ class KeyLayer(nn.Module):
 
 
 class Layer(nn.Module):
-    """RotaryAttention over residues, attention or convolution over frames, MLP: (B, T, L, C) -> (B, T, L, C)."""
+    """Attention over residues, attention or convolution over frames, MLP: (B, T, L, C) -> (B, T, L, C)."""
 
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__()

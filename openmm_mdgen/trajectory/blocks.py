@@ -202,7 +202,8 @@ class Blocks:
         block = self._kept.get(index)
         if block is None:
             block = self._stored_or_made(index)
-        self._keep(index, block)
+            self._keep(index, block)
+        self._kept.move_to_end(index)
         return block
 
     def _stored_or_made(self, index: int) -> Block:

@@ -114,7 +114,7 @@ class MDGenReader(ReaderBase):  # type: ignore[misc]  # comes without types
                 "the structure that it was written for"
             )
         self._ts = self._Timestep(self.n_atoms, **({"dt": self._recipe.interval} | self._ts_kwargs))
-        self._set_place(0)
+        self._ts.frame, self._ts.time = 0, self._ts.dt
         self._has_positions = False
 
     @property
@@ -190,14 +190,12 @@ class MDGenReader(ReaderBase):  # type: ignore[misc]  # comes without types
         self._has_positions = True  # none are asked for before the first frame
 
     def _read_frame(self, frame: int) -> Timestep:
-        self._ts.positions = self._blocks.frame(self._recipe.skip + frame)
+        ts = self._ts
+        ts.positions = self._blocks.frame(self._recipe.skip + frame)
         self._has_positions = True
-        self._set_place(frame)
-        return self._ts
-
-    def _set_place(self, frame: int) -> None:
-        self._ts.frame = frame
-        self._ts.time = (frame + 1) * self._ts.dt
+        ts.frame = frame
+        ts.time = (frame + 1) * ts.dt
+        return ts
 
     def _read_next_timestep(self, ts: Timestep | None = None) -> Timestep:
         if self._ts.frame >= self.n_frames - 1:
