@@ -239,6 +239,30 @@ def test_a_protein_with_hydrogens_is_read(tmp_path):
     assert windows.draw(0, 0).values.shape == (2, 4, 32, 21)
 
 
+def test_trajectories_without_times_are_left_out_and_second_locations_too(tmp_path, data):
+    from MDAnalysis import Universe
+    from MDAnalysisTests.datafiles import PRM, TRJ
+
+    (tmp_path / "timeless").mkdir()
+    (tmp_path / "timeless" / "md.prmtop").symlink_to(PRM)
+    (tmp_path / "timeless" / "md.mdcrd").symlink_to(TRJ)
+    with (
+        pytest.warns(MDGenWarning, match="left out: it does not say the time between its frames.*dt="),
+        pytest.raises(MDGenError),
+    ):
+        open_protein_cache([tmp_path / "timeless"], tmp_path / "none")
+    deposited = data / "deposited" / "locations.pdb"
+    (tmp_path / "two").mkdir()
+    universe = Universe(str(deposited))
+    universe.load_new(universe.atoms.positions[None].repeat(3, 0), dt=10.0)
+    (tmp_path / "two" / "md.pdb").write_bytes(deposited.read_bytes())
+    with Writer(str(tmp_path / "two" / "md.dcd"), universe.atoms.n_atoms, dt=10.0) as writer:
+        for _ in universe.trajectory:
+            writer.write(universe.atoms)
+    (segment,) = open_protein_cache([tmp_path / "two"], tmp_path / "cache").segments
+    assert len(segment.residues) == 5 and segment.n_frames == 3
+
+
 def test_out_of_memory_smaller_pieces_are_tried(atlas, tmp_path, monkeypatch, capsys):
     whole = train_proteins([atlas], [], tmp_path / "whole", run_config(n_steps=3, every=3))
     backward = ProteinRun._in_pieces

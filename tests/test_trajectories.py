@@ -1,8 +1,10 @@
 """Files that MDAnalysis opens, or does not: errors of one line."""
 
 import pytest
+from MDAnalysis import Universe
+from MDAnalysisTests import datafiles
 
-from openmm_mdgen.convert.trajectories import open_topology, open_trajectory, select_atoms
+from openmm_mdgen.convert.trajectories import open_topology, open_trajectory, select_atoms, stored_interval
 from openmm_mdgen.errors import MDGenError
 
 
@@ -36,3 +38,16 @@ def test_what_is_no_selection(data, selection):
 def test_a_selection_of_nothing(data):
     with pytest.raises(MDGenError, match="select 'resname XXX' finds 0 of 66 atoms"):
         select_atoms(open_topology(data / "QGRE.pdb"), "resname XXX")
+
+
+@pytest.mark.parametrize(
+    ("topology", "trajectory", "message"),
+    [
+        (datafiles.PRM, datafiles.TRJ, r"md does not say the time between its frames; open it .*dt=10.0"),
+        (datafiles.PRMncdf, datafiles.NCDF, r"md stores 0 ps between frames; open it .*dt=10.0"),
+    ],
+)
+def test_a_trajectory_without_times(topology, trajectory, message):
+    with pytest.raises(MDGenError, match=message):
+        stored_interval(open_trajectory(trajectory, topology).trajectory, "md")
+    assert stored_interval(Universe(topology, trajectory, dt=10.0).trajectory, "md") == 10.0

@@ -103,3 +103,21 @@ def test_disulphides_of_a_long_chain_are_kept(monkeypatch):
     with pytest.raises(MDGenError, match="disulphide"):
         Peptide.from_structure(linked)
     assert Peptide.from_structure(linked, disulphides=True).n_residues == 6
+
+
+def test_out_of_memory_fewer_windows_at_a_time_give_the_same_frames(monkeypatch):
+    """A double of a device whose memory holds a few windows only."""
+    from openmm_mdgen.errors import MDGenWarning
+    from openmm_mdgen.network.velocity import VelocityNetwork
+
+    fill, frames, forward = filler(), keys(), VelocityNetwork.forward
+    whole = fill.fill(frames, [1])
+
+    def short_of_memory(self, tokens, *rest):
+        if len(tokens) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, tokens, *rest)
+
+    monkeypatch.setattr(VelocityNetwork, "forward", short_of_memory)
+    with pytest.warns(MDGenWarning, match="out of memory: .* windows at a time are tried"):
+        np.testing.assert_allclose(fill.fill(frames, [1]), whole, atol=2e-3)

@@ -12,7 +12,7 @@ from MDAnalysis import AtomGroup, Universe
 
 from openmm_mdgen.convert.locations import one_location
 from openmm_mdgen.convert.structures import atomgroup_to_structure, load_structure
-from openmm_mdgen.convert.trajectories import select_atoms
+from openmm_mdgen.convert.trajectories import select_atoms, stored_interval
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.forcefield.build import build_peptide
 from openmm_mdgen.peptide.labels import residue_places, with_numbers
@@ -212,7 +212,8 @@ def _read(trajectory: AtomGroup) -> _Given:
     if len(frames) < 2:
         raise MDGenError(f"a trajectory of {len(frames)} frame has no motion; give 2 frames or more, 64 for a window")
     structure = replace(structure, positions=frames[0])  # whichever frame the user looks at
-    return _Given(atoms, structure, Peptide.from_structure(structure), frames, float(reader.dt), first_time)
+    peptide = Peptide.from_structure(structure)
+    return _Given(atoms, structure, peptide, frames, stored_interval(reader, "the trajectory"), first_time)
 
 
 def _check_count(name: str, value: int) -> None:

@@ -7,10 +7,18 @@ from pathlib import Path
 
 import click
 
-from openmm_mdgen.cli.options import Sampling, interval_option, output_option, sampling_options, time_option
+from openmm_mdgen.cli.options import (
+    Sampling,
+    interval_option,
+    output_option,
+    sampling_options,
+    select_option,
+    time_option,
+)
 from openmm_mdgen.cli.quantities import Count, text_to_time
 from openmm_mdgen.cli.universes import check_outputs, write_universes
-from openmm_mdgen.convert.structures import file_to_atoms
+from openmm_mdgen.convert.structures import Source, file_atoms_to_structure, file_to_atoms
+from openmm_mdgen.convert.trajectories import select_atoms
 from openmm_mdgen.errors import MDGenError
 
 
@@ -27,6 +35,7 @@ from openmm_mdgen.errors import MDGenError
     metavar="TIME=FILE",
     help="A structure on the way, such as 300ps=middle.pdb; repeat for more.",
 )
+@select_option
 @sampling_options
 def command(
     start: Path,
@@ -36,6 +45,7 @@ def command(
     time: float,
     interval: float,
     through: tuple[str, ...],
+    select: str | None,
     sampling: Sampling,
 ) -> None:
     """Generate paths from structure START to structure END, two conformations of one peptide.
@@ -52,18 +62,25 @@ def command(
     files = [start, *([end] if end else []), *(path for _, path in keys)]
     paths = check_outputs(output, n_paths, files)
     universes = interpolate(
-        start,
-        end,
+        _selected(start, select),
+        None if end is None else _selected(end, select),
         n_paths=n_paths,
         time=time,
         interval=interval,
-        through=dict(keys),
+        through={at: _selected(path, select) for at, path in keys},
         **vars(sampling),
     )
     fitting = write_fitting_topology(universes[0].atoms, _n_atoms(start), output)
     write_universes(universes, paths)
     if fitting is not None:
         click.echo(f"topology: {fitting}")
+
+
+def _selected(path: Path, select: str | None) -> Source:
+    """The file, or some of its atoms."""
+    if select is None:
+        return path
+    return file_atoms_to_structure(path, select_atoms(file_to_atoms(path), select, "--select"))
 
 
 def _n_atoms(path: Path) -> int:

@@ -7,11 +7,14 @@ from os import PathLike
 from pathlib import Path
 
 from MDAnalysis import AtomGroup, Universe
+from MDAnalysis.coordinates.base import ProtoReader
 from MDAnalysis.exceptions import SelectionError
 
 from openmm_mdgen.convert.selection import select_known
 from openmm_mdgen.convert.structures import open_universe
 from openmm_mdgen.errors import MDGenError
+
+_REWRITE = "open it in MDAnalysis as Universe(topology, trajectory, dt=10.0), in ps, or write it so to an XTC file"
 
 
 def open_topology(path: str | PathLike[str]) -> Universe:
@@ -42,6 +45,24 @@ def open_trajectory(
     if topology is None:
         return _open([path], f"{what} {str(path)!r}", "give a topology beside it")
     return _open([topology, path], f"{what} {str(path)!r} with topology {str(topology)!r}", "check both")
+
+
+def stored_interval(trajectory: ProtoReader, name: str) -> float:
+    """ps between the frames of a trajectory, `name` being what errors call it.
+
+    Raises
+    ------
+    MDGenError
+        If it does not say: MDAnalysis takes some formats without times to have a frame every 1 ps.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        interval = float(trajectory.dt)
+    if any("no dt information" in str(warning.message) for warning in caught):
+        raise MDGenError(f"{name} does not say the time between its frames; {_REWRITE}")
+    if not interval > 0:
+        raise MDGenError(f"{name} stores {interval:g} ps between frames; {_REWRITE}")
+    return interval
 
 
 def select_atoms(atoms: Universe | AtomGroup, selection: str | None, name: str = "select") -> AtomGroup:

@@ -10,10 +10,11 @@ from typing import TypeAlias
 
 import MDAnalysis as mda
 import numpy as np
+from MDAnalysis.coordinates.base import ProtoReader
 
 from openmm_mdgen.convert.attributes import has
 from openmm_mdgen.convert.locations import one_location
-from openmm_mdgen.convert.trajectories import open_trajectory, select_atoms
+from openmm_mdgen.convert.trajectories import open_trajectory, select_atoms, stored_interval
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.evaluation.load import atom_order, frame_chunks
 from openmm_mdgen.evaluation.structure import StructureFrames, check_structure
@@ -144,13 +145,13 @@ def read_sample(atoms: Sequence[mda.AtomGroup], topology: Topology, discard: flo
     return Sample(angles, StructureFrames.joined(checks), np.concatenate(kept), dt, list(atoms))
 
 
+def _interval(trajectory: ProtoReader) -> float:
+    filename = getattr(trajectory, "filename", None)
+    return stored_interval(trajectory, Path(str(filename)).name if filename else "a trajectory")
+
+
 def _common_interval(atoms: Sequence[mda.AtomGroup]) -> float:
-    intervals = sorted({round(float(g.universe.trajectory.dt), 4) for g in atoms})
-    if intervals[0] <= 0:
-        raise MDGenError(
-            f"a trajectory stores {intervals[0]:g} ps between frames; "
-            "write it with times, or open it with Universe(..., dt=)"
-        )
+    intervals = sorted({round(_interval(group.universe.trajectory), 4) for group in atoms})
     if intervals[-1] - intervals[0] > 1e-3 * intervals[-1]:
         raise MDGenError(
             f"trajectories of one side have {intervals[0]:g} and {intervals[-1]:g} ps between frames; use one interval"

@@ -160,7 +160,8 @@ def order_residues(structure: Structure, residues: list[Residue]) -> list[Residu
         raise MDGenError(
             f"the structure has {len(starts)} chains or chain breaks ({labels} chain labels; {residues[starts[1]]} has "
             f"no C within {_PEPTIDE_BOND_LIMIT} Å of its N), at most 1 chain can be generated; select one chain, make "
-            "the molecule whole across the periodic box, or model missing residues"
+            "the molecule whole across the periodic box, model missing residues, or replace non-standard ones that a "
+            "selection leaves out (PDBFixer does both)"
         )
     order = starts
     while order[-1] in following:

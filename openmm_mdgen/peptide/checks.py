@@ -15,6 +15,11 @@ _DISULPHIDE_LIMIT = 2.5  # Å, SG to SG
 _LISTED_LIMIT = 3.0  # Å, beyond which a listed bond is not believed
 _ADD_ATOMS = "add it, for example by PDBFixer's addMissingAtoms, or include the cap in the selection"
 
+_ADD_END = (
+    f"{_ADD_ATOMS}; where the chain goes on, model the residues that are missing, or replace the non-standard one that "
+    "follows"
+)
+
 
 def check_atoms(residue: Residue) -> None:
     """Raise for a heavy atom that is missing or that does not belong."""
@@ -37,7 +42,7 @@ def check_ends(residues: Sequence[Residue]) -> None:
     for index, residue in enumerate(residues):
         needs_oxt = index == len(residues) - 1 and residue.type not in naming.CAPS
         if needs_oxt and "OXT" not in residue.atoms:
-            raise MDGenError(f"{residue} misses its C-terminal atom OXT; all heavy atoms are needed; {_ADD_ATOMS}")
+            raise MDGenError(f"{residue} misses its C-terminal atom OXT; all heavy atoms are needed; {_ADD_END}")
         if not needs_oxt and "OXT" in residue.atoms:
             raise MDGenError(f"{residue} has an atom OXT but is not the C terminus; remove the atom or what follows it")
 

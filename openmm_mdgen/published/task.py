@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.flow.pieces import in_pieces
 from openmm_mdgen.flow.sampler import integrate, noise
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.published.atoms import PublishedAtoms, canonical_pose
@@ -307,11 +308,10 @@ class _Sampler:
 
     @torch.inference_mode()
     def __call__(self, keys: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
-        out = np.empty(keys.shape, dtype=np.float64)
-        for at in range(0, len(keys), self.per_call):
-            part = slice(at, at + self.per_call)
-            frames = torch.as_tensor(keys[part], dtype=torch.float64)
-            out[part] = self._sample(frames, list(seeds[part])).numpy()
+        def sampled(part: slice) -> Tensor:
+            return self._sample(torch.as_tensor(keys[part], dtype=torch.float64), list(seeds[part]))
+
+        out: np.ndarray = in_pieces(sampled, len(keys), self.per_call).numpy()
         return out
 
     def _sample(self, keys: Tensor, seeds: list[int]) -> Tensor:

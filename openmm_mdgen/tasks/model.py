@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.flow.pieces import in_pieces
 from openmm_mdgen.flow.sampler import Projection, integrate, integrate_projected, noise
 from openmm_mdgen.network.inference import prepared
 from openmm_mdgen.network.velocity import VelocityNetwork
@@ -21,6 +22,7 @@ from openmm_mdgen.tasks.ranges import check_time
 from openmm_mdgen.tokens.places import Places
 from openmm_mdgen.tokens.tokens import Conditioning, Normalization
 
+_SHOWN = 30  # letters of a sequence
 STUDENT = "student"
 MAX_BATCH = 16_384  # frames times residues in one call of the network
 
@@ -142,8 +144,9 @@ class PeptideModel:
         fewest, most = self.lengths
         if not fewest <= peptide.n_residues <= most:
             raise MDGenError(
-                f"{peptide.sequence} has {peptide.n_residues} residues, outside model {self.name!r}'s range "
-                f"{fewest} to {most}; choose a shorter peptide, or train a model on your own MD (openmm-mdgen train)"
+                f"{_shortened(peptide.sequence)} has {peptide.n_residues} residues, outside model {self.name!r}'s "
+                f"range {fewest} to {most}; choose a shorter peptide, or train a model on your own MD (openmm-mdgen "
+                "train)"
             )
         check_time("an interval", interval, self.intervals, f"model {self.name!r}")
 
@@ -157,9 +160,7 @@ class PeptideModel:
         if self.network.config.tempered:
             told = told._replace(temperature=torch.full((len(seeds),), float(self.temperature or 0)))
         size = max(1, MAX_BATCH // (told.given.shape[1] * told.given.shape[2])) if condition is None else len(seeds)
-        starts = range(0, len(seeds), size)
-        pieces = [self._sample(told.part(slice(k, k + size)), seeds[k : k + size], condition) for k in starts]
-        return torch.cat(pieces)
+        return in_pieces(lambda part: self._sample(told.part(part), seeds[part], condition), len(seeds), size)
 
     def _sample(self, told: Conditioning, seeds: list[int], condition: Projection | None) -> Tensor:
         device, solver, network = torch.device(self.device), self.solver, self.network
@@ -181,6 +182,11 @@ class PeptideModel:
             return steps(fast.told(told))
         with inference_precision(device):
             return steps(velocity).cpu()
+
+
+def _shortened(sequence: str) -> str:
+    """A sequence that fits into a line."""
+    return sequence if len(sequence) <= _SHOWN else f"{sequence[:_SHOWN]}..."
 
 
 def inference_precision(device: torch.device) -> torch.autocast:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.flow.pieces import in_pieces
 from openmm_mdgen.flow.sampler import integrate, noise
 from openmm_mdgen.geometry.internal import InternalCoordinates
 from openmm_mdgen.geometry.runs import BackboneRuns
@@ -240,11 +241,14 @@ class ChainFiller(UpsampleFiller):
         )
         tokens, times = x[:, :, rows].transpose(1, 2).flatten(0, 1), t.repeat_interleave(windows)
         size = max(1, MAX_BATCH // (tokens.shape[1] * tokens.shape[2]))
-        found = [
-            self.task.network(tokens[k : k + size], times[k : k + size], parts.part(slice(k, k + size))).float()
-            for k in range(0, len(tokens), size)
-        ]
-        velocity = torch.cat(found).unflatten(0, (len(x), windows)).transpose(1, 2)  # (G, T, W, n, C)
+
+        def called(part: slice) -> Tensor:
+            made: Tensor = self.task.network(tokens[part], times[part], parts.part(part))
+            return made.float()
+
+        velocity = (
+            in_pieces(called, len(tokens), size).unflatten(0, (len(x), windows)).transpose(1, 2)
+        )  # (G, T, W, n, C)
         out: Tensor = velocity[:, :, self.windows.window.to(x.device), self.windows.place.to(x.device)]
         return out
 

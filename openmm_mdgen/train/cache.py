@@ -238,6 +238,7 @@ def _read(topologies: list[Path], trajectory: Path, stride: int) -> _Read | None
 def _internal(universe: mda.Universe, stride: int) -> _Read:
     from openmm_mdgen.convert.locations import one_location
     from openmm_mdgen.convert.structures import atomgroup_to_structure
+    from openmm_mdgen.convert.trajectories import stored_interval
     from openmm_mdgen.geometry.internal import InternalCoordinates
     from openmm_mdgen.peptide.peptide import Peptide
 
@@ -247,4 +248,5 @@ def _internal(universe: mda.Universe, stride: int) -> _Read:
     internal = InternalCoordinates(peptide.residue_types, peptide.heavy, {}, peptide.n_atoms)
     values = internal.encode(torch.as_tensor(positions, dtype=torch.float64)).numpy().astype(np.float32)
     exists = tuple(tuple(row) for row in internal.exists.tolist())
-    return values, peptide.residue_types, exists, round(float(universe.trajectory.dt) * stride, 6)
+    interval = stored_interval(universe.trajectory, "it")
+    return values, peptide.residue_types, exists, round(interval * stride, 6)

@@ -230,8 +230,10 @@ def _write(plan: MoleculePlan, replica: Replica, part: slice, folder: Path, numb
 
 def peptide_atoms(universe: Universe) -> AtomGroup:
     """What is peptide of a system; all of it where nothing is."""
+    from openmm_mdgen.convert.locations import one_location
+
     found = universe.select_atoms(PROTEIN)
-    return found if len(found) else universe.atoms
+    return one_location(found if len(found) else universe.atoms, tell=False)
 
 
 def _open(topologies: Sequence[Path], trajectory: Path) -> tuple[Universe, Path]:

@@ -132,15 +132,21 @@ def _read(topologies: Sequence[Path], trajectory: Path, out: Path, number: int, 
 
 
 def _protein(atoms: AtomGroup) -> AtomGroup:
-    protein = atoms.select_atoms("protein")
-    return protein if len(protein) else atoms
+    """The protein, one location of each of its atoms; all atoms where nothing is protein."""
+    from openmm_mdgen.convert.locations import one_location
+    from openmm_mdgen.convert.selection import peptide_atoms
+
+    protein = peptide_atoms(atoms)
+    return one_location(protein if len(protein) else atoms, tell=False)
 
 
 def _write(atoms: AtomGroup, name: str, path: Path, stride: int) -> ProteinSegment:
     from openmm_mdgen.convert.structures import atomgroup_to_structure
+    from openmm_mdgen.convert.trajectories import stored_interval
 
     slots = PublishedAtoms(atomgroup_to_structure(atoms))
     frames = atoms.universe.trajectory
+    interval = round(stored_interval(frames, "it") * stride, 6)
     numbers = range(0, frames.n_frames, stride)
     out = np.lib.format.open_memmap(path, "w+", np.float32, (len(numbers), slots.n_residues, N_SLOTS, 3))
     for start in range(0, len(numbers), _BLOCK):
@@ -148,5 +154,4 @@ def _write(atoms: AtomGroup, name: str, path: Path, stride: int) -> ProteinSegme
         positions = np.stack([atoms.positions for _ in frames[block.start : block.stop : stride]])
         out[start : start + len(block)] = slots.to_atom14(torch.from_numpy(positions))
     out.flush()
-    interval = round(float(frames.dt) * stride, 6)
     return ProteinSegment(name, path.name, tuple(slots.residues.tolist()), interval, len(numbers))
