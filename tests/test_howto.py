@@ -91,3 +91,29 @@ def test_the_script_of_readme(tmp_path, monkeypatch):
     assert "step(2_500_000)" in script
     exec(compile(script.replace("step(2_500_000)", "step(25_000)"), "README.md", "exec"), {})
     assert mda.Universe("peptide.pdb", "out.dcd").trajectory.n_frames == 10
+
+
+def told_lines() -> list[tuple[str, str]]:
+    """(page, line) of every `openmm-mdgen` line in a console block of README and the documentation."""
+    found = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        for language, code in blocks(page.read_text(encoding="utf-8")):
+            if language in ("console", "bash"):
+                lines = re.findall(r"openmm-mdgen .*", code.replace("\\\n", " "))
+                found += [(str(page.relative_to(ROOT)), line) for line in lines]
+    return found
+
+
+@pytest.mark.parametrize(("page", "line"), told_lines())
+def test_every_line_that_is_told_has_options_that_are_there(page, line):
+    _, name, *arguments = [w for w in shlex.split(line.split(";")[0], comments=True) if w != "&&"]
+    if name.startswith("-"):
+        return
+    command = group.get_command(click.Context(group), name)
+    assert command is not None, f"{page}: no command {name}"
+    command.make_parser(click.Context(command, info_name=name)).parse_args(args=arguments)
+
+
+def test_an_option_that_is_not_there_is_seen():
+    with pytest.raises(click.NoSuchOption):
+        test_every_line_that_is_told_has_options_that_are_there("a page", "openmm-mdgen show a.dcd --no-such-option")
