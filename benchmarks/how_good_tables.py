@@ -126,7 +126,7 @@ def trust(figures: Figures) -> str:
             verdict(shift, 5, 30),
             f"medians {min(r['shift'] for r in energies):+.0f} to {max(r['shift'] for r in energies):+.0f} kJ/mol from "
             f"MD's, spread {both([min(r['iqr_of_md'] for r in energies), max(r['iqr_of_md'] for r in energies)], 1)} "
-            "times MD's; `--relax` or `correct` where it matters",
+            "times MD's; `--relax`, `--thermalise` or `correct` where it matters",
         ],
         [
             "what happened between two frames, 10 ps to 0.1 ps",
@@ -211,7 +211,7 @@ def structure(figures: Figures) -> str:
         shares = [row["structure"][key] for row in rows]
         cells.append([label, f"{np.mean(shares):.2%}", f"{max(shares):.2%}"])
     for row in figures["energies"]:
-        label = f"median energy less MD's, {row['peptide']}, kJ/mol (quiet hydrogens)"
+        label = f"median energy above MD's, {row['peptide']}, kJ/mol (all quiet)"
         cells.append([label, f"{row['shift']:+.0f} ({row['quiet_shift']:+.0f})", ""])
     return table(["", f"`peptide`, {len(rows)} ensembles", "the worst"], cells)
 
