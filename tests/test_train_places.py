@@ -10,7 +10,7 @@ import openmm_mdgen
 from openmm_mdgen.cli import group
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.integrator import GenerativeIntegrator
-from openmm_mdgen.network.velocity import VelocityNetwork
+from openmm_mdgen.network.velocity import VelocityNetwork, held
 from openmm_mdgen.tokens.places import N_PLACE
 from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning
 from openmm_mdgen.train.cache import build_cache
@@ -77,6 +77,14 @@ def test_the_network_starts_as_the_one_that_knows_no_places(cache, tiny):
         got, expected = new(x, torch.full((2,), 0.5), told), old(x[..., :N_CHANNELS], torch.full((2,), 0.5), less)
     torch.testing.assert_close(got[..., :N_CHANNELS], expected, atol=1e-5, rtol=0)
     assert float(got[..., N_CHANNELS:].abs().amax()) == 0
+
+
+def test_every_frame_is_told_where_residues_were_when_they_were_last_known():
+    values = torch.arange(6.0)[None, :, None, None].expand(1, 6, 2, N_PLACE)
+    given = torch.zeros(1, 6, 2, dtype=torch.bool)
+    given[:, 1], given[:, 5] = True, True
+    assert held(values, given)[0, :, 0, 0].tolist() == [1, 1, 1, 1, 5, 5]
+    assert bool((held(0 * values, torch.zeros_like(given)) == 0).all())
 
 
 @pytest.fixture(scope="module")

@@ -147,7 +147,7 @@ class VelocityNetwork(nn.Module):
         self.type_embedding = nn.Embedding(N_TYPES, width)
         self.before_embedding = nn.Embedding(N_TYPES, width)
         self.after_embedding = nn.Embedding(N_TYPES, width)
-        n_told = config.given_channels + (N_PLACE if config.places else 0)
+        n_told = config.given_channels + (2 * N_PLACE if config.places else 0)
         self.token_in = nn.Linear(config.patch * (config.channels + n_told + 1), width)
         n_conditions = 3 if config.tempered else 2
         self.condition = nn.Sequential(nn.Linear(n_conditions * 64, width), nn.SiLU(), nn.Linear(width, 6 * width))
@@ -189,10 +189,10 @@ class VelocityNetwork(nn.Module):
         """Velocity (B, T, L, C) of tokens x_t (B, T, L, C) at flow time t (B,)."""
         patch, n_residues = self.config.patch, x_t.shape[2]
         mask = given.given.unsqueeze(-1).to(x_t.dtype)
-        values = given.values[..., : self.config.given_channels]
+        values = given.values[..., : self.config.given_channels] * mask
         if self.config.places:
-            values = torch.cat((values, given.values[..., -N_PLACE:]), -1)
-        values = values * mask
+            places = given.values[..., -N_PLACE:] * mask
+            values = torch.cat((values, places, held(places, given.given)), -1)
         x = _to_patches(torch.cat((x_t, values, mask), -1), patch)  # (B, T / p, L, p * C')
         x = self.token_in(x) + self.sequence_embedding(given.sequence, given.neighbours_told).unsqueeze(1)
         if self.config.places:
@@ -218,6 +218,17 @@ class VelocityNetwork(nn.Module):
                 raise ValueError("this network is told the temperature; give Conditioning.temperature")
             told.append(sinusoidal_embedding(20 * (given.temperature / 350).log(), 64))
         return torch.cat(told, -1)
+
+
+def held(values: Tensor, given: Tensor) -> Tensor:
+    """Values (B, T, L, C) of the given frame nearest in time, for every frame; given (B, T, L) is alike for all residues.
+
+    Where a residue was is the best guess of where it is: told in every token, it need not be looked up.
+    """
+    frames = torch.arange(values.shape[1], device=values.device)
+    apart = (frames[:, None] - frames).abs() + len(frames) * (~given[:, None, :, 0])  # (B, T, T)
+    nearest = apart.argmin(-1)[..., None, None].expand_as(values)
+    return values.gather(1, nearest)
 
 
 def _to_patches(x: Tensor, patch: int) -> Tensor:

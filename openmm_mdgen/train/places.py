@@ -136,8 +136,8 @@ def with_places(start: Weights, places: Places) -> Weights:
 
 
 def _widened(weight: Tensor, old: VelocityConfig, new: VelocityConfig) -> Tensor:
-    """Columns of a patch's frames: tokens, places, given tokens, given places, whether given."""
+    """Columns of a patch's frames: tokens, places, given tokens, given places, those held, whether given."""
     frames = weight.unflatten(1, (old.patch, -1))
     nothing = frames.new_zeros(len(frames), old.patch, N_PLACE)
     tokens, given, mask = frames.split((old.channels, old.given_channels, 1), -1)
-    return torch.cat((tokens, nothing, given, nothing, mask), -1).flatten(1)
+    return torch.cat((tokens, nothing, given, nothing, nothing, mask), -1).flatten(1)
