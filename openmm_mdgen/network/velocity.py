@@ -221,7 +221,7 @@ class VelocityNetwork(nn.Module):
 
 
 def held(values: Tensor, given: Tensor) -> Tensor:
-    """Values (B, T, L, C) of the given frame nearest in time, for every frame; given (B, T, L) is alike for all residues.
+    """Values (B, T, L, C) of the given frame nearest in time, for every frame; all residues are given (B, T, L) alike.
 
     Where a residue was is the best guess of where it is: told in every token, it need not be looked up.
     """
