@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, partial
 from pathlib import Path
@@ -13,10 +14,11 @@ from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.flow.pieces import in_pieces
-from openmm_mdgen.flow.sampler import Projection, integrate, integrate_projected, noise
+from openmm_mdgen.flow.sampler import Projection, Velocity, integrate, integrate_projected, noise
 from openmm_mdgen.network.inference import prepared
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.peptide.peptide import Peptide
+from openmm_mdgen.tasks.graphs import replayed, wants_graph
 from openmm_mdgen.tasks.protocols import ModelInfo, network_tasks
 from openmm_mdgen.tasks.ranges import check_time
 from openmm_mdgen.tokens.places import Places
@@ -169,19 +171,32 @@ class PeptideModel:
         shape = (*told.given.shape, network.config.channels)
         x_0 = (noise(shape, seeds) * told.exists.unsqueeze(1)).to(device)
         told = told.to(device)
-
-        def velocity(x: Tensor, t: Tensor) -> Tensor:
-            out: Tensor = network(x, t, told).float()
-            return out
-
         if condition is not None:  # in float32: repeated steps would magnify the rounding of bf16
-            return integrate_projected(velocity, x_0, condition).cpu()
-        steps = partial(integrate, x_0=x_0, solver=solver.solver, n_steps=solver.n_steps, warp=solver.warp)
+            return integrate_projected(_velocity(network, told), x_0, condition).cpu()
+        steps = partial(integrate, solver=solver.solver, n_steps=solver.n_steps, warp=solver.warp)
         fast = prepared(network, told, getattr(torch, self.precision))
         if fast is not None:
-            return steps(fast.told(told))
-        with inference_precision(device):
-            return steps(velocity).cpu()
+            return steps(fast.told(told), x_0)
+        solve, inputs = partial(_solve, network, steps), (x_0, *told)
+        if wants_graph(inputs, solver.solver):
+            return replayed(network, (solver, self.precision), solve, inputs).cpu()
+        return solve(*inputs).cpu()
+
+
+def _velocity(network: VelocityNetwork, told: Conditioning) -> Velocity:
+    def velocity(x: Tensor, t: Tensor) -> Tensor:
+        out: Tensor = network(x, t, told).float()
+        return out
+
+    return velocity
+
+
+def _solve(
+    network: VelocityNetwork, steps: Callable[[Velocity, Tensor], Tensor], x_0: Tensor, *told: Tensor | None
+) -> Tensor:
+    """Noise to tokens in the precision of inference, without leaving the device."""
+    with inference_precision(x_0.device):
+        return steps(_velocity(network, Conditioning(*told)), x_0)  # type: ignore[arg-type]  # as they came
 
 
 def _shortened(sequence: str) -> str:
