@@ -210,9 +210,16 @@ class GenerativeIntegrator(RestoringIntegrator):
         steps : int
             As for any Integrator.
         """
-        context = self._bound_context()
-        count = _openmm.Context_getStepCount(context)
+        context = None if self._context is None else self._context()
+        if context is None or not self._is_read:
+            context = self._bound_context()
+        this = context.this  # spares OpenMM's functions the search for it
+        count = _openmm.Context_getStepCount(this)
         end = count + steps
+        if count % self._steps_per_frame + steps < self._steps_per_frame:  # no frame is due
+            _openmm.Context_setTime(this, _openmm.Context_getTime(this) + steps * self._step_size)
+            _openmm.Context_setStepCount(this, end)
+            return
         while (due := count - count % self._steps_per_frame + self._steps_per_frame) <= end:
             self._give_frame(context)
             count = self._advance(context, count, due)
