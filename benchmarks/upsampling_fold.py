@@ -4,7 +4,10 @@
     python benchmarks/upsampling_fold.py ../shared/proteins/chignolin300/heavy.pdb \
         ../shared/proteins/chignolin300/burst00.xtc --spacing 10
 
-MD of Trp-cage is made as ``../shared/mdsim`` makes it (ff14SB, OBC2, 300 K, 4 fs), saved every 25 steps.
+MD of Trp-cage is made as ``../shared/mdsim`` makes it (ff14SB, OBC2, 300 K, 4 fs), saved every 25 steps. With
+``--anew KELVIN``, where the trajectory has all atoms, MD itself is started anew at each key frame, with fresh
+velocities and the same force field, and runs until the next: what anything can know that sees the key frame before a
+gap only.
 """
 
 from __future__ import annotations
@@ -15,11 +18,39 @@ from pathlib import Path
 
 import click
 import numpy as np
+import openmm as mm
 from MDAnalysis import Universe
+from openmm import app, unit
 from upsampling import Way, by_model, cartesian, held, metrics_module, score, table, torsion_angles
 from upsampling_metrics import BANDS, Shape, band_power, shape
 
+from openmm_mdgen.forcefield.build import build_system
+
 INTERVAL = 0.1  # ps
+STEP = 0.004  # ps
+HYDROGEN_MASS = 3.0  # amu
+
+
+def started_anew(topology: str, kelvin: float) -> Way:
+    """MD from every key frame of all atoms, with velocities of its own."""
+    system = build_system(app.PDBFile(topology).topology, HYDROGEN_MASS)
+    integrator = mm.LangevinMiddleIntegrator(kelvin * unit.kelvin, 0.3 / unit.picosecond, STEP * unit.picoseconds)
+    context = mm.Context(system, integrator, mm.Platform.getPlatformByName("CPU"), {"Threads": "1"})
+
+    def way(universe: Universe, keys: np.ndarray, factor: int, seed: int) -> np.ndarray:
+        frames = []
+        for k, key in enumerate(keys[:-1].astype(float)):
+            context.setPositions(key / 10)
+            context.applyConstraints(1e-6)
+            context.setVelocitiesToTemperature(kelvin, 1 + seed + 1000 * k)
+            frames.append(key)
+            for _ in range(factor - 1):
+                integrator.step(round(INTERVAL / STEP))
+                found = context.getState(getPositions=True).getPositions(asNumpy=True)
+                frames.append(found.value_in_unit(unit.angstrom))
+        return np.array([*frames, keys[-1]], dtype=np.float32)
+
+    return way
 
 
 @click.command()
@@ -28,8 +59,19 @@ INTERVAL = 0.1  # ps
 @click.option("--spacing", default=1.0, show_default=True, help="ps between key frames")
 @click.option("--gaps", default=48, show_default=True, help="how many gaps of the trajectory, from its start")
 @click.option("--model", default="peptide", show_default=True)
+@click.option("--anew", type=float, help="Also MD at this temperature in K, started anew at every key frame.")
+@click.option("--seeds", default=1, show_default=True, help="Over which errors are averaged.")
 @click.option("--shared", type=click.Path(path_type=Path), default=Path("../shared"), show_default=True)
-def main(topology: str, trajectory: str, spacing: float, gaps: int, model: str, shared: Path) -> None:
+def main(
+    topology: str,
+    trajectory: str,
+    spacing: float,
+    gaps: int,
+    model: str,
+    anew: float | None,
+    seeds: int,
+    shared: Path,
+) -> None:
     """Print the table."""
     warnings.filterwarnings("ignore")
     factor, metrics = round(spacing / INTERVAL), metrics_module(shared)
@@ -39,8 +81,11 @@ def main(topology: str, trajectory: str, spacing: float, gaps: int, model: str, 
     universe = Universe(topology, frames[:2])
     quads = np.array([quad for _, quad in metrics.quadruples(universe)])
     ways: dict[str, Way] = {model: by_model(model, INTERVAL), "Cartesian": cartesian, "thinned, held": held}
+    if anew is not None:
+        ways["MD anew"] = started_anew(topology, anew)
     scores = {
-        name: score(metrics, universe, [frames], quads, factor, way, INTERVAL, range(1)) for name, way in ways.items()
+        name: score(metrics, universe, [frames], quads, factor, way, INTERVAL, range(seeds))
+        for name, way in ways.items()
     }
     md = shape(frames, frames, factor)
     power = band_power(np.exp(1j * torsion_angles(frames, quads))[None], INTERVAL)

@@ -64,7 +64,7 @@ def test_each_gap_is_a_pure_function_of_its_ends_and_its_seed():
 def test_windows_in_pieces_are_windows_at_once(monkeypatch):
     fill, frames = filler(), keys()
     whole = fill.fill(frames, [1])
-    monkeypatch.setattr(upsample_module, "MAX_BATCH", 200)
+    monkeypatch.setattr(upsample_module, "_MAX_BATCH", 200)
     np.testing.assert_allclose(fill.fill(frames, [1]), whole, atol=2e-3)
 
 
@@ -108,16 +108,16 @@ def test_disulphides_of_a_long_chain_are_kept(monkeypatch):
 def test_out_of_memory_fewer_windows_at_a_time_give_the_same_frames(monkeypatch):
     """A double of a device whose memory holds a few windows only."""
     from openmm_mdgen.errors import MDGenWarning
-    from openmm_mdgen.network.velocity import VelocityNetwork
+    from openmm_mdgen.tasks.upsample import UpsampleFiller
 
-    fill, frames, forward = filler(), keys(), VelocityNetwork.forward
+    fill, frames, velocity = filler(), keys(), UpsampleFiller._velocity
     whole = fill.fill(frames, [1])
 
     def short_of_memory(self, tokens, *rest):
-        if len(tokens) > 8:
+        if len(tokens) > 4:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(self, tokens, *rest)
+        return velocity(self, tokens, *rest)
 
-    monkeypatch.setattr(VelocityNetwork, "forward", short_of_memory)
+    monkeypatch.setattr(UpsampleFiller, "_velocity", short_of_memory)
     with pytest.warns(MDGenWarning, match="out of memory: .* windows at a time are tried"):
         np.testing.assert_allclose(fill.fill(frames, [1]), whole, atol=2e-3)

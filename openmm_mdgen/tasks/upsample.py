@@ -15,14 +15,19 @@ from openmm_mdgen.flow.sampler import integrate, noise
 from openmm_mdgen.geometry.internal import InternalCoordinates
 from openmm_mdgen.geometry.runs import BackboneRuns
 from openmm_mdgen.geometry.superpose import superpose
+from openmm_mdgen.network.inference import prepared
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.peptide.peptide import Peptide, Structure
-from openmm_mdgen.tasks.model import MAX_BATCH, SolverConfig, has_fast_bf16, inference_precision
+from openmm_mdgen.tasks.model import SolverConfig, has_fast_bf16, inference_precision
 from openmm_mdgen.tasks.protocols import ModelInfo
 from openmm_mdgen.tasks.ranges import check_time
 from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, gap_values, line_across, with_motion
 from openmm_mdgen.tokens.noise_colour import GapColour, GapSpectra, chain_colour
 from openmm_mdgen.tokens.tokens import Conditioning, sequence_to_indices
+
+_WINDOW = 20  # residues; scores of a fold are those of windows as long as the peptides that were learned
+_SHORT = 3.0  # ps between key frames
+_MAX_BATCH = 40_000  # frames times residues in one call of the network
 
 
 @dataclass(frozen=True)
@@ -182,38 +187,44 @@ class UpsampleFiller:
         conditioning, colour = conditioning.to(device), self.colour.to(device)
         shape = (n_gaps, self.n_between, len(self.sequence), N_GAP_CHANNELS)
         x_0 = (noise(shape, seeds) * exists).to(device)
-        with inference_precision(device):
-            x_1 = integrate(
-                lambda x, t: self._velocity(x, t, with_motion(conditioning, x, colour)),
-                x_0,
-                solver=solver.solver,
-                n_steps=solver.n_steps,
-                warp=solver.warp,
-            )
+        x_1 = integrate(
+            lambda x, t: self._velocity(x, t, with_motion(conditioning, x, colour)),
+            x_0,
+            solver=solver.solver,
+            n_steps=solver.n_steps,
+            warp=solver.warp,
+        )
         return x_1.cpu()
 
     def _velocity(self, x: Tensor, t: Tensor, given: Conditioning) -> Tensor:
-        out: Tensor = self.task.network(x, t, given).float()
+        """Velocity (G, T, L, 16) of tokens, all at one flow time."""
+        network = self.task.network
+        fast = prepared(network, given, torch.bfloat16 if has_fast_bf16(x.device) else torch.float32)
+        if fast is not None:
+            return fast.told(given)(x, t)
+        with inference_precision(x.device):
+            out: Tensor = network(x, t, given).float()
         return out
 
 
 class ChainFiller(UpsampleFiller):
     """Fills the gaps of a chain of any length.
 
-    The motion of all residues is drawn at once. The network sees it in windows with a residue of context on either
-    side, as many as it knows, all gaps and windows in one batch; every residue is in the middle part of one window, so
-    nothing is computed twice but the context. The backbone is built in short runs (`BackboneRuns`), all else around it.
+    The motion of all residues is drawn at once. The network sees it in windows of 20 residues with one of context on
+    either side, all gaps and windows in one batch; every residue is in the middle part of one window, so nothing is
+    computed twice but the context. The backbone is built in short runs (`BackboneRuns`), all else around it, in single
+    precision.
 
     Attributes
     ----------
     solver : SolverConfig
-        Fewer steps than for peptides: the tokens are white already, and scores of a protein do not tell three from ten.
+        Fewer steps than for peptides, since the tokens are white already: two evaluations of the network where key
+        frames are up to 3 ps apart, three beyond.
     stiffness : float
         How much of the backbone's way beside the straight line is left out: a fold moves less than a free peptide, and
         the network learned from those.
     """
 
-    solver = SolverConfig("euler", 3)
     stiffness = 0.4
 
     def __init__(
@@ -221,11 +232,14 @@ class ChainFiller(UpsampleFiller):
     ) -> None:
         super().__init__(task, peptide, spacing, interval, reference)
         self.runs = BackboneRuns(self.internal, task.lengths[1])
-        self.windows = context_windows(len(self.sequence), task.lengths[1])
+        self.windows = context_windows(len(self.sequence), _WINDOW)
+        self.solver = SolverConfig("midpoint", 1) if spacing <= _SHORT else SolverConfig("euler", 3)
 
     def _decode(self, internal: Tensor, target: Tensor) -> Tensor:
-        backbone = self.runs.backbone(internal, target[:, self.runs.atoms], self.stiffness)
-        return self.internal.decode_around(backbone, internal, self.geometry)
+        internal, target = internal.float(), target[:, self.runs.atoms].float()
+        return self.internal.decode_around(
+            self.runs.backbone(internal, target, self.stiffness), internal, self.geometry
+        )
 
     def _velocity(self, x: Tensor, t: Tensor, given: Conditioning) -> Tensor:
         rows, windows = self.windows.rows.to(x.device), len(self.windows.rows)
@@ -240,11 +254,10 @@ class ChainFiller(UpsampleFiller):
             temperature=None if given.temperature is None else given.temperature.repeat_interleave(windows),
         )
         tokens, times = x[:, :, rows].transpose(1, 2).flatten(0, 1), t.repeat_interleave(windows)
-        size = max(1, MAX_BATCH // (tokens.shape[1] * tokens.shape[2]))
+        size = max(1, _MAX_BATCH // (tokens.shape[1] * tokens.shape[2]))
 
         def called(part: slice) -> Tensor:
-            made: Tensor = self.task.network(tokens[part], times[part], parts.part(part))
-            return made.float()
+            return UpsampleFiller._velocity(self, tokens[part], times[part], parts.part(part))
 
         velocity = (
             in_pieces(called, len(tokens), size).unflatten(0, (len(x), windows)).transpose(1, 2)

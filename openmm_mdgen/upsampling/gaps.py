@@ -84,11 +84,12 @@ class Gaps:
         back = _turned_back(rotations, fraction)
         moved = centres[:-1, None] + fraction[:, None, None, None] * (centres[1:] - centres[:-1])[:, None]
         inside = inside.reshape(n_frames - 1, self.factor - 1, n_molecules, n, 3)
-        out: np.ndarray = (inside @ back + moved).reshape(n_frames - 1, self.factor - 1, -1, 3)
-        return out
+        out: np.ndarray = inside @ back.astype(inside.dtype)
+        out += moved
+        return out.reshape(n_frames - 1, self.factor - 1, -1, 3)
 
     def _inside(self, superposed: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
-        frames = np.asarray(self.filler.fill(superposed, seeds), dtype=np.float64)
+        frames = _floating(self.filler.fill(superposed, seeds))
         n_gaps, n_between = len(superposed) - 1, self.factor - 1
         if frames.shape not in ((n_gaps, n, *superposed.shape[1:]) for n in (n_between, n_between + 2)):
             raise MDGenError(
@@ -100,11 +101,17 @@ class Gaps:
         if frames.shape[1] == n_between + 2:
             first, last, frames = frames[:, 0], frames[:, -1], frames[:, 1:-1]
         elif offers(self.filler, "decoded"):
-            decoded = np.asarray(optional(self.filler, "decoded")(superposed), dtype=np.float64)
+            decoded = _floating(optional(self.filler, "decoded")(superposed))
             first, last = decoded[:-1], decoded[1:]
         else:
             return frames
         return self.residual.add(frames, np.stack([first, last], 1), np.stack([superposed[:-1], superposed[1:]], 1))
+
+
+def _floating(frames: np.ndarray) -> np.ndarray:
+    """What a filler gave, in single or double precision."""
+    frames = np.asarray(frames)
+    return frames if frames.dtype in (np.float32, np.float64) else frames.astype(np.float64)
 
 
 def superpose_chain(centred: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

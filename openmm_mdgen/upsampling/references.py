@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from openmm_mdgen.geometry.arrays import Array, cross, library
 from openmm_mdgen.geometry.frames import bond_angle, bond_length, dihedral, place_atom, unit
 
 
@@ -73,7 +74,7 @@ def _path(atom: int, near: list[int], heavy_neighbours: list[list[int]]) -> tupl
     return (near[0], near[1]) if len(near) > 1 else None
 
 
-def local_frames(positions: np.ndarray, triples: np.ndarray) -> np.ndarray:
+def local_frames(positions: Array, triples: np.ndarray) -> Array:
     """Axes at atoms: along the bond to the second, in the plane of the third, and across.
 
     Parameters
@@ -85,24 +86,26 @@ def local_frames(positions: np.ndarray, triples: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray
+    array
         (..., H, 3, 3) with the axes as rows.
     """
     origin, along, plane = (positions[..., triples[:, k], :] for k in range(3))
     first = unit(along - origin)
-    across = unit(np.cross(first, plane - origin))
-    return np.stack([first, np.cross(across, first), across], axis=-2)
+    across = unit(cross(first, plane - origin))
+    out: Array = library(positions).stack([first, cross(across, first), across], -2)
+    return out
 
 
-def positions_to_internal(positions: np.ndarray, quads: np.ndarray) -> np.ndarray:
+def positions_to_internal(positions: Array, quads: np.ndarray) -> Array:
     """Length, angle, torsion of the first atom of each quadruple: (..., N, 3) Å, (K, 4) -> (..., K, 3) Å, radians."""
     atom, parent, second, third = (positions[..., quads[:, k], :] for k in range(4))
     values = bond_length(parent, atom), bond_angle(second, parent, atom), dihedral(third, second, parent, atom)
-    return np.stack(values, axis=-1)
+    out: Array = library(positions).stack(values, -1)
+    return out
 
 
-def internal_to_positions(internal: np.ndarray, positions: np.ndarray, quads: np.ndarray) -> np.ndarray:
+def internal_to_positions(internal: Array, positions: Array, quads: np.ndarray) -> Array:
     """Inverse of `positions_to_internal`: places of the first atoms, from those of the others: (..., K, 3) Å."""
     parent, second, third = (positions[..., quads[:, k], :] for k in (1, 2, 3))
-    length, angle, torsion = np.moveaxis(internal, -1, 0)
+    length, angle, torsion = internal[..., 0], internal[..., 1], internal[..., 2]
     return place_atom(third, second, parent, length, angle, torsion)

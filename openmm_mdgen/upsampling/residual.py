@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import torch
+from torch import Tensor
 
 from openmm_mdgen.upsampling.references import (
     bonds_to_references,
@@ -43,27 +47,29 @@ class Residual:
         Returns
         -------
         numpy.ndarray
-            (G, M - 1, N, 3) Å.
+            (G, M - 1, N, 3) Å, in the precision of the frames.
         """
-        fraction = (np.arange(frames.shape[1]) + 1) / (frames.shape[1] + 1)
-        result = frames.copy()
-        rest = self.references.rest
+        given = (torch.from_numpy(np.ascontiguousarray(x, dtype=frames.dtype)) for x in (frames, decoded, originals))
+        out: np.ndarray = self._added(*given).numpy()
+        return out
+
+    def _added(self, frames: Tensor, decoded: Tensor, originals: Tensor) -> Tensor:
+        fraction = torch.arange(1, frames.shape[1] + 1).to(frames) / (frames.shape[1] + 1)
+        result, rest = frames.clone(), torch.from_numpy(self.references.rest)
         result[..., rest, :] += _between((originals - decoded)[..., rest, :], fraction)
         self._add_heavy(result, frames, decoded, originals, fraction)
         self._add_hydrogens(result, frames, decoded, originals, fraction)
         return result
 
-    def _add_heavy(
-        self, result: np.ndarray, frames: np.ndarray, decoded: np.ndarray, originals: np.ndarray, fraction: np.ndarray
-    ) -> None:
+    def _add_heavy(self, result: Tensor, frames: Tensor, decoded: Tensor, originals: Tensor, fraction: Tensor) -> None:
         heavy = self.references.heavy
-        atoms = heavy[:, 0]
-        lost = np.einsum("gkhij,gkhj->gkhi", local_frames(decoded, heavy), (originals - decoded)[..., atoms, :])
+        atoms = torch.from_numpy(heavy[:, 0])
+        lost = (local_frames(decoded, heavy) * (originals - decoded)[..., atoms, None, :]).sum(-1)
         carried = _between(lost, fraction)
-        result[..., atoms, :] += np.einsum("gmhij,gmhi->gmhj", local_frames(frames, heavy), carried)
+        result[..., atoms, :] += (local_frames(frames, heavy) * carried.unsqueeze(-1)).sum(-2)
 
     def _add_hydrogens(
-        self, result: np.ndarray, frames: np.ndarray, decoded: np.ndarray, originals: np.ndarray, fraction: np.ndarray
+        self, result: Tensor, frames: Tensor, decoded: Tensor, originals: Tensor, fraction: Tensor
     ) -> None:
         quads = self.references.hydrogens
         lost = positions_to_internal(originals, quads) - positions_to_internal(decoded, quads)
@@ -71,16 +77,15 @@ class Residual:
         change[..., 2] = _turn_together(change[..., 2], self.references.leaders)
         carried = lost[:, :1] + fraction[:, None, None] * change[:, None]
         internal = positions_to_internal(frames, quads) + carried
-        result[..., quads[:, 0], :] = internal_to_positions(internal, result, quads)
+        result[..., torch.from_numpy(quads[:, 0]), :] = internal_to_positions(internal, result, quads)
 
 
-def _between(values: np.ndarray, fraction: np.ndarray) -> np.ndarray:
+def _between(values: Tensor, fraction: Tensor) -> Tensor:
     """(G, 2, n, 3) at both ends -> (G, M - 1, n, 3)."""
-    out: np.ndarray = values[:, :1] + fraction[:, None, None] * (values[:, 1:] - values[:, :1])
-    return out
+    return values[:, :1] + fraction[:, None, None] * (values[:, 1:] - values[:, :1])
 
 
-def _turn_together(turns: np.ndarray, leaders: np.ndarray) -> np.ndarray:
+def _turn_together(turns: Tensor, leaders: np.ndarray) -> Tensor:
     """(G, K) changes of torsion: the shortest way for each group's leader, and the same way round for the others."""
-    shortest = turns[:, leaders] - 2 * np.pi * np.round(turns[:, leaders] / (2 * np.pi))
-    return turns - 2 * np.pi * np.round((turns - shortest) / (2 * np.pi))
+    shortest = turns[:, leaders] - 2 * math.pi * (turns[:, leaders] / (2 * math.pi)).round()
+    return turns - 2 * math.pi * ((turns - shortest) / (2 * math.pi)).round()
