@@ -19,7 +19,7 @@ from openmm_mdgen.train.protein_cache import open_protein_cache
 from openmm_mdgen.train.protein_flow import ProteinLoss, initialize, split, window_seeds
 from openmm_mdgen.train.protein_run import ProteinRun, ProteinTrainConfig, train_proteins
 from openmm_mdgen.train.protein_windows import ProteinWindowConfig, ProteinWindows, pad
-from tests.helpers.published_toys import make_network
+from tests.helpers.published_toys import make_network, write_checkpoint
 from tests.helpers.tiny import moving_universe
 from tests.helpers.toys_protein import adk_universe
 
@@ -170,6 +170,24 @@ def test_fine_tuning_from_imported_weights_changes_them_and_lowers_the_loss(atla
     before, after = (load_published(path) for path in (start, tuned))
     assert before.content_hash != after.content_hash
     assert before.network.config == after.network.config
+
+
+def test_a_checkpoint_of_the_published_code_is_tuned_and_what_is_exported_loads_again(atlas, tmp_path):
+    checkpoint = write_checkpoint(tmp_path)
+    before = load_published(checkpoint)
+    tuned = train_proteins([atlas], [], tmp_path / "run", run_config(n_steps=45), init=checkpoint)
+    rows = losses(tmp_path / "run")
+    assert rows[-1][2] < rows[0][2]
+    after = load_published(tuned)
+    assert after.network.config == before.network.config and after.settings.tokens == before.settings.tokens
+    moved = [
+        float((a - b).abs().max())
+        for a, b in zip(after.network.parameters(), before.network.parameters(), strict=True)
+        if b.requires_grad or b.numel() > 1
+    ]
+    assert sum(x > 0 for x in moved) > 0.9 * len(moved)
+    again = train_proteins([atlas], [], tmp_path / "again", run_config(n_steps=2, every=2), init=tuned)
+    assert load_published(again).network.config == before.network.config
 
 
 def test_killed_and_resumed_is_the_uninterrupted_run(atlas, tmp_path):

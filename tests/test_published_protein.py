@@ -84,6 +84,26 @@ def test_simulate_and_interpolate(tmp_path):
     assert len(path.trajectory) == 6
 
 
+def test_a_chain_as_long_as_ubiquitin(tmp_path):
+    """76 residues with their hydrogens, ten windows chained: no bond drifts, and pieces bound the memory."""
+    from openmm_mdgen.convert.structures import atomgroup_to_structure
+
+    adk_universe().trajectory[0]
+    structure = atomgroup_to_structure(adk_universe().select_atoms("resid 139:214"))
+    start = frames_to_universe(structure, structure.positions[None], 1.0, 0.0)
+    made = openmm_mdgen.simulate(start, time=20_000, interval=400, model=save(tmp_path / "first.safetensors"), seed=1)
+    frames = np.array([ts.positions.copy() for ts in made.trajectory])
+    carbons, nitrogens = (np.flatnonzero(np.array(structure.names) == name) for name in ("C", "N"))
+    bonds = np.linalg.norm(frames[:, carbons[:-1]] - frames[:, nitrogens[1:]], axis=-1)
+    assert len(frames) == 50 and np.isfinite(frames).all()
+    assert (np.abs(bonds - 1.33) > 0.2).mean() == 0
+    assert bonds[-5:].std() < 1.5 * bonds[:5].std()
+    (path,) = openmm_mdgen.interpolate(
+        start, start, time=2000, interval=400, model=save(tmp_path / "ends.safetensors", ends=True), n_paths=1
+    )
+    assert np.isfinite(path.trajectory[3].positions).all()
+
+
 def test_generative_integrator(tmp_path):
     openmm = pytest.importorskip("openmm")
     from openmm import app, unit
