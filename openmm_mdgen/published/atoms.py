@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.geometry.bridges import Bridges
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS, InternalCoordinates
 from openmm_mdgen.geometry.runs import BackboneRuns
 from openmm_mdgen.geometry.superpose import superpose
@@ -30,7 +31,8 @@ class PublishedAtoms:
     Torsions are read off the decoded slots; bond lengths, angles and hydrogens come from the reference structure.
     Peptides of up to 8 residues are rebuilt as one chain, so that no peptide bond is stretched, and laid on the decoded
     heavy atoms. Backbones of longer ones are built in overlapping runs of 8 residues, pulled to the decoded rigids,
-    which hold the fold, with their bonds and angles kept (`BackboneRuns`); disulphide bonds are taken, not enforced.
+    which hold the fold, with their bonds and angles kept (`BackboneRuns`); disulphide bonds are closed by turning their
+    sulphurs (`Bridges`).
 
     Parameters
     ----------
@@ -69,6 +71,7 @@ class PublishedAtoms:
         self._internal = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms)
         self._geometry = self._internal.geometry(torch.as_tensor(structure.positions, dtype=torch.float64))
         self._runs = BackboneRuns(self._internal, _LONGEST_CHAIN)
+        self._bridges = Bridges(peptide.residue_types, peptide.heavy, structure.positions)
 
     @property
     def n_residues(self) -> int:
@@ -96,7 +99,7 @@ class PublishedAtoms:
         values[..., torsions] = self._internal.encode(heavy)[..., torsions]
         if self.n_residues > _LONGEST_CHAIN:
             backbone = self._runs.backbone(values, heavy[:, self._runs.atoms], _PULL)
-            return self._internal.decode_around(backbone, values, self._geometry)
+            return self._bridges.close(self._internal.decode_around(backbone, values, self._geometry))
         rebuilt = self._internal.decode(values.reshape(len(atom14), -1, len(INTERNAL)), self._geometry)
         return superpose(rebuilt[:, self._atoms], heavy[:, self._atoms], rebuilt)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.flow.pieces import in_pieces
 from openmm_mdgen.flow.sampler import integrate, noise
+from openmm_mdgen.geometry.bridges import Bridges
 from openmm_mdgen.geometry.internal import InternalCoordinates
 from openmm_mdgen.geometry.runs import BackboneRuns
 from openmm_mdgen.geometry.superpose import superpose
@@ -213,7 +214,7 @@ class ChainFiller(UpsampleFiller):
     The motion of all residues is drawn at once. The network sees it in windows of 20 residues with one of context on
     either side, all gaps and windows in one batch; every residue is in the middle part of one window, so nothing is
     computed twice but the context. The backbone is built in short runs (`BackboneRuns`), all else around it, in single
-    precision.
+    precision; disulphide bridges are closed by turning their sulphurs (`Bridges`).
 
     Attributes
     ----------
@@ -231,15 +232,15 @@ class ChainFiller(UpsampleFiller):
         self, task: Upsample, peptide: Peptide, spacing: float, interval: float, reference: np.ndarray
     ) -> None:
         super().__init__(task, peptide, spacing, interval, reference)
+        self.bridges = Bridges(peptide.residue_types, peptide.heavy, np.asarray(reference))
         self.runs = BackboneRuns(self.internal, task.lengths[1])
         self.windows = context_windows(len(self.sequence), _WINDOW)
         self.solver = SolverConfig("midpoint", 1) if spacing <= _SHORT else SolverConfig("euler", 3)
 
     def _decode(self, internal: Tensor, target: Tensor) -> Tensor:
         internal, target = internal.float(), target[:, self.runs.atoms].float()
-        return self.internal.decode_around(
-            self.runs.backbone(internal, target, self.stiffness), internal, self.geometry
-        )
+        backbone = self.runs.backbone(internal, target, self.stiffness)
+        return self.bridges.close(self.internal.decode_around(backbone, internal, self.geometry))
 
     def _velocity(self, x: Tensor, t: Tensor, given: Conditioning) -> Tensor:
         rows, windows = self.windows.rows.to(x.device), len(self.windows.rows)
