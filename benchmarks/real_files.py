@@ -406,11 +406,12 @@ def table(found: dict[tuple[str, str], Outcome]) -> str:
 @click.command()
 @click.option("--shared", type=click.Path(path_type=Path), default=Path("../shared"), show_default=True)
 @click.option("--only", multiple=True, help="These commands only.")
+@click.option("--without", multiple=True, help="All commands but these, such as correct, which takes minutes for AdK.")
 @click.option("--file", "names", multiple=True, help="Files whose name begins so, only.")
-def main(shared: Path, only: tuple[str, ...], names: tuple[str, ...]) -> None:
+def main(shared: Path, only: tuple[str, ...], without: tuple[str, ...], names: tuple[str, ...]) -> None:
     """Print the table."""
     inputs = [one for one in (*deposited(shared.resolve()), *shipped()) if not names or one.name.startswith(names)]
-    uses = {name: use for name, use in USES.items() if not only or name in only}
+    uses = {name: use for name, use in USES.items() if name not in without and (not only or name in only)}
     found = {}
     with tempfile.TemporaryDirectory() as weights:
         for files in inputs:
