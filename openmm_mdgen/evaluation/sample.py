@@ -146,7 +146,7 @@ def read_sample(atoms: Sequence[mda.AtomGroup], topology: Topology, discard: flo
 
 
 def _interval(trajectory: ProtoReader) -> float:
-    filename = getattr(trajectory, "filename", None)
+    filename = trajectory.filename
     return stored_interval(trajectory, Path(str(filename)).name if filename else "a trajectory")
 
 
