@@ -18,6 +18,7 @@ from typing import Any
 import click
 from how_good_pictures import PICTURES, draw
 from how_good_tables import TABLES
+from how_good_trust import trust
 
 from openmm_mdgen.errors import MDGenError
 
@@ -32,7 +33,7 @@ def read(folder: Path = FIGURES) -> dict[str, Any]:
 
 def filled(page: str, figures: dict[str, Any]) -> str:
     """The page with every table in its place."""
-    for name, table in TABLES.items():
+    for name, table in {"trust": trust, **TABLES}.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         before, found, rest = page.partition(begin)
         _, closed, after = rest.partition(end)

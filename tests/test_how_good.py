@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import how_good
 import how_good_pictures
-import how_good_tables
+import how_good_trust
 
 sys.path.pop(0)
 
@@ -62,7 +62,7 @@ def test_every_file_says_what_printed_it_and_where():
 
 @pytest.mark.parametrize(("value", "said"), [(1.35, "**yes**"), (1.36, "roughly"), (2.0, "roughly"), (2.1, "no")])
 def test_verdicts(value, said):
-    assert how_good_tables.verdict(value, 1.35, 2.0) == said
+    assert how_good_trust.verdict(value, 1.35, 2.0) == said
 
 
 def test_new_figures_keep_the_command(tmp_path):
