@@ -44,7 +44,7 @@ from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, gap_values, with_motion
 from openmm_mdgen.tokens.noise_colour import GapColour, chain_colour
 from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning
 from openmm_mdgen.train.flow import TrainingLoss, build_optimizers
-from openmm_mdgen.train.windows import Batch, Windows
+from openmm_mdgen.train.windows import Batch, WindowBatches
 from openmm_mdgen.weights.checkpoint import bundled_peptide, bundled_peptide_upsample
 
 N_RESIDUES = 4
@@ -403,7 +403,7 @@ def training(bench: Bench, task: PeptideModel) -> None:
 
 
 def _training_step(network: nn.Module, batch: Batch, bf16: bool) -> Callable[[], None]:
-    loss = TrainingLoss(network, Windows.channel_weight)
+    loss = TrainingLoss(network, WindowBatches.channel_weight)
     optimizers = build_optimizers(network, 2e-3, 1e-3)
     device = batch.tokens.device.type
     generator = torch.Generator(device).manual_seed(0)

@@ -29,7 +29,7 @@ from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning
 from openmm_mdgen.train.flow import TrainingLoss, build_optimizers, update_average
 from openmm_mdgen.train.gaps import GapBatches
 from openmm_mdgen.train.run import to_device
-from openmm_mdgen.train.windows import Batch, Windows
+from openmm_mdgen.train.windows import Batch, WindowBatches
 from tests.helpers.fake_device import DeviceError, empty, fake, fake_device, on_device
 from tests.helpers.published_toys import make_network
 from tests.helpers.tiny import inpaint_task, moving, simulate_task, structure, upsample_task
@@ -169,7 +169,7 @@ def one_step(network: VelocityNetwork, batch: Batch, weight: Tensor) -> Tensor:
     """Loss, clipping, both optimizers, moving average; gradients are made up, since autograd asks for a driver."""
     average = on_device(network, str(batch.tokens.device))
     optimizers = build_optimizers(network, 1e-3, 1e-3)
-    loss = TrainingLoss(network, weight, forget=0.3)(lambda: (batch, torch.Generator().manual_seed(1)))
+    loss = TrainingLoss(network, weight, hidden_neighbours=0.3)(lambda: (batch, torch.Generator().manual_seed(1)))
     for parameter in network.parameters():
         parameter.grad = empty(parameter, str(parameter.device))
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -187,7 +187,7 @@ def test_a_training_step(device, gaps, monkeypatch):
     with fake_device(monkeypatch):
         network = on_device(task.network, device)
         moved = to_device(fake_batch(batch), torch.device(device))
-        weight = (GapBatches if gaps else Windows).channel_weight
+        weight = (GapBatches if gaps else WindowBatches).channel_weight
         assert str(one_step(network, moved, fake(weight)).device) == device
 
 

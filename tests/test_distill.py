@@ -6,7 +6,7 @@ from openmm_mdgen.flow.sampler import integrate
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning
 from openmm_mdgen.train.distill import student_loss, teach
-from openmm_mdgen.train.windows import Batch, Windows
+from openmm_mdgen.train.windows import Batch, WindowBatches
 from tests.helpers.tiny import simulate_task
 
 
@@ -44,7 +44,7 @@ def test_a_student_comes_nearer():
     optimizer = torch.optim.Adam(student.parameters(), lr=2e-3)
     losses = []
     for _ in range(25):
-        loss = sum(student_loss(student, work, lesson, which, Windows.channel_weight) for which in (0, 1))
+        loss = sum(student_loss(student, work, lesson, which, WindowBatches.channel_weight) for which in (0, 1))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

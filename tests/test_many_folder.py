@@ -41,7 +41,7 @@ def test_batches_stay_as_they_were(tmp_path):
     assert names(folder.batches(more, {"seed": 1}, 2)) == [["b"], ["a", "c"], ["d"], ["aa"]]
     with pytest.raises(MDGenError, match=r"results of other settings \(seed 1, now 2\)"):
         folder.batches(JOBS, {"seed": 2}, 2)
-    folder.forget()
+    folder.start_anew()
     folder.make()
     folder.batches(JOBS, {"seed": 2}, 2)
 

@@ -30,7 +30,7 @@ from openmm_mdgen.train.cache import Cache, build_cache, check_source
 from openmm_mdgen.train.flow import build_optimizers, draw_times, flow_loss, rate_factor, slow_modes, update_average
 from openmm_mdgen.train.gaps import GapBatches, GapConfig, measure_gap_spectra
 from openmm_mdgen.train.run import TrainConfig, train, united
-from openmm_mdgen.train.windows import Coverage, WindowConfig, Windows, measure_normalization
+from openmm_mdgen.train.windows import Coverage, WindowBatches, WindowConfig, measure_normalization
 from openmm_mdgen.weights.checkpoint import load_task, read_weights
 from tests.helpers.tiny import DATA, internal, structure
 
@@ -206,7 +206,7 @@ def test_cache_of_another_version(tmp_path):
 
 def test_windows_are_a_pure_function_of_seed_and_step(cache):
     config = WindowConfig(n_frames=16, n_tokens=192)
-    windows, others = (Windows(cache, measure_normalization(cache), config) for _ in range(2))
+    windows, others = (WindowBatches(cache, measure_normalization(cache), config) for _ in range(2))
     batches = [windows.draw(3, step) for step in range(4)]
     np.random.seed(0)
     again = [others.draw(3, step) for step in reversed(range(4))][::-1]
@@ -222,7 +222,9 @@ def _same(one, two):
 
 
 def test_windows_are_cut_from_the_data(cache):
-    windows = Windows(cache, UNIT, WindowConfig(n_frames=16, n_tokens=384, intervals=(5.0,), interval_weights=(1.0,)))
+    windows = WindowBatches(
+        cache, UNIT, WindowConfig(n_frames=16, n_tokens=384, intervals=(5.0,), interval_weights=(1.0,))
+    )
     batch, given = windows.draw(0, 0), windows.draw(0, 0).conditioning
     assert batch.tokens.shape == (8, 16, 3, N_CHANNELS) and (given.interval == 5).all()
     coarse = torch.from_numpy(np.array(cache.frames(next(s for s in cache.segments if "coarse" in s.name))))
@@ -243,12 +245,12 @@ def test_shares_of_what_is_given(cache):
     base = {"first": 0.0, "ends": 0.0, "scattered": 0.0, "none": 0.0}
     for kind, expected in (("first", {0}), ("ends", {0, 15}), ("none", set())):
         config = WindowConfig(n_frames=16, n_tokens=192, **(base | {kind: 1.0}), perturbed=0.0)
-        batch = Windows(cache, UNIT, config).draw(0, 0)
+        batch = WindowBatches(cache, UNIT, config).draw(0, 0)
         given = batch.conditioning.given
         assert set(given[0, :, 0].nonzero().flatten().tolist()) == expected
         assert torch.equal(batch.conditioning.values, batch.tokens)
     config = WindowConfig(n_frames=16, n_tokens=192, **(base | {"scattered": 1.0}), perturbed=1.0)
-    batch = Windows(cache, UNIT, config).draw(0, 0)
+    batch = WindowBatches(cache, UNIT, config).draw(0, 0)
     assert batch.conditioning.given.any(1).all() and not batch.conditioning.given.all(1).any()
     difference = (batch.conditioning.values - batch.tokens).abs().amax((0, 1, 2))
     assert (difference[2:6] > 0.01).all() and (difference[14:] == 0).all()
@@ -257,7 +259,7 @@ def test_shares_of_what_is_given(cache):
 def test_last_legal_start_is_drawn(cache):
     """160 frames hold windows of 16 frames 10 ps apart at starts 0 to 9."""
     config = WindowConfig(n_frames=16, n_tokens=960, intervals=(10.0,), interval_weights=(1.0,), reversed=0.0)
-    batch = Windows(cache, UNIT, config).draw(0, 0)
+    batch = WindowBatches(cache, UNIT, config).draw(0, 0)
     coarse = cache.frames(next(s for s in cache.segments if "coarse" in s.name))
     first = tokens_to_internal(batch.tokens, UNIT)[:, 0, 1].numpy()
     starts = {int(np.abs(coarse[:, 1] - f).max(-1).argmin()) for f in first}
@@ -265,7 +267,7 @@ def test_last_legal_start_is_drawn(cache):
 
 
 def test_normalization_standardises_what_exists(cache):
-    windows = Windows(cache, measure_normalization(cache), WindowConfig(n_frames=64, n_tokens=4000))
+    windows = WindowBatches(cache, measure_normalization(cache), WindowConfig(n_frames=64, n_tokens=4000))
     batch = windows.draw(0, 1)
     exists = batch.conditioning.exists[0, 1]
     tokens = batch.tokens[:, :, 1, exists]
@@ -274,7 +276,7 @@ def test_normalization_standardises_what_exists(cache):
 
 def test_intervals_that_the_data_lack(cache):
     with pytest.raises(MDGenError, match=r"no trajectory in the data has frames \(0.03,\) ps apart"):
-        Windows(cache, UNIT, WindowConfig(intervals=(0.03,), interval_weights=(1.0,)))
+        WindowBatches(cache, UNIT, WindowConfig(intervals=(0.03,), interval_weights=(1.0,)))
     with pytest.raises(MDGenError, match=r"frames \(0.03,\) ps apart; upsampling is learned from finely saved MD"):
         measure_gap_spectra(cache, GapConfig(intervals=(0.03,), interval_weights=(1.0,)))
 
@@ -293,7 +295,7 @@ def test_how_much_is_forgotten_by_default(monkeypatch, arguments, expected):
     monkeypatch.setattr(run_module, "train", lambda *given, **settings: seen.append(given[3]))
     result = CliRunner().invoke(group, ["train", str(MD), *arguments])
     assert result.exit_code == 0, result.output
-    assert [config.forget for config in seen] == [expected]
+    assert [config.hidden_neighbours for config in seen] == [expected]
 
 
 def test_half_of_the_gaps_run_backwards(cache):
@@ -339,11 +341,11 @@ def test_flow_times_lie_in_the_middle_more_often():
 
 def test_forgetting_neighbours(cache):
     """The loss of a batch with all neighbours told, with none, and the same draw twice."""
-    batch = Windows(cache, measure_normalization(cache), WindowConfig(n_frames=16, n_tokens=192)).draw(0, 0)
+    batch = WindowBatches(cache, measure_normalization(cache), WindowConfig(n_frames=16, n_tokens=192)).draw(0, 0)
     network = load_task(DATA / "tiny.safetensors", "cpu").network
 
-    def loss(forget: float) -> float:
-        return float(flow_loss(network, batch, torch.Generator().manual_seed(1), torch.ones(N_CHANNELS), forget))
+    def loss(hidden: float) -> float:
+        return float(flow_loss(network, batch, torch.Generator().manual_seed(1), torch.ones(N_CHANNELS), hidden))
 
     assert loss(0.0) == loss(1e-9) and loss(0.5) == loss(0.5)
     assert abs(loss(1.0) - loss(0.0)) > 1e-4

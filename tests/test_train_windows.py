@@ -13,7 +13,7 @@ from openmm_mdgen.tokens.spans import released_channels
 from openmm_mdgen.tokens.tokens import N_CHANNELS, UNKNOWN, Normalization, sequence_to_indices
 from openmm_mdgen.train.cache import build_cache
 from openmm_mdgen.train.flow import flow_loss
-from openmm_mdgen.train.windows import Batch, WindowConfig, Windows, draw_free, is_whole
+from openmm_mdgen.train.windows import Batch, WindowBatches, WindowConfig, draw_free, is_whole
 from tests.helpers.tiny import DATA, moving_universe
 
 UNIT = Normalization(torch.zeros(N_CHANNELS), torch.ones(N_CHANNELS))
@@ -37,7 +37,7 @@ def cache(tmp_path_factory):
 
 
 def batches(cache, config: WindowConfig = CONFIG, n: int = 8) -> list[Batch]:
-    windows = Windows(cache, UNIT, config)
+    windows = WindowBatches(cache, UNIT, config)
     return [windows.draw(1, step) for step in range(n)]
 
 

@@ -185,7 +185,7 @@ def command(
             adamw_rate=adamw_rate,
             decay=decay,
             ema=ema,
-            forget=windows.forget if forget is None else forget,
+            hidden_neighbours=windows.hidden_neighbours if forget is None else forget,
             seed=seed,
             precision=precision,
             accelerator=accelerator,

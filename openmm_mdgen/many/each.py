@@ -91,7 +91,7 @@ def run_each(
     """
     folder = OutputFolder(output.absolute())
     if overwrite:
-        folder.forget()
+        folder.start_anew()
     folder.make()
     demand = Demand(versions(), output=folder.path)
     folder.claim(settings | {"openmm_mdgen": dict(demand.versions)["openmm-mdgen"]})

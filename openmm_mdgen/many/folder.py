@@ -114,7 +114,7 @@ class OutputFolder:
         self._read_plan(settings)
         self._write_plan(settings, [])
 
-    def forget(self) -> None:
+    def start_anew(self) -> None:
         """Leave the state of earlier runs, so that everything is made again."""
         shutil.rmtree(self._state, ignore_errors=True)
 

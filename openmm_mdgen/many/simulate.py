@@ -137,7 +137,7 @@ def simulate_many(
     folder = OutputFolder(Path(output).absolute())
     _check_names(systems, settings, folder)
     if overwrite:
-        folder.forget()
+        folder.start_anew()
     folder.make()
     demand = Demand(versions(), _named(settings.model), model_info(task).content_hash, folder.path)
     plan = folder.batches(systems, settings.about(demand.model_hash, dict(demand.versions)["openmm-mdgen"]), batch)

@@ -64,7 +64,7 @@ def rotary_tables(n_frames: int, n_residues: int, head_width: int, device: torch
     return angles.cos(), angles.sin()
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def rotate_pairs(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary position encoding of x (B, H, S, D) by tables (S, D / 2)."""
     a, b = x.chunk(2, -1)
     cos, sin = cos.to(x.dtype), sin.to(x.dtype)
@@ -104,7 +104,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, rotary: tuple[Tensor, Tensor], key_mask: Tensor | None) -> Tensor:
         """x (B, S, D), key_mask (B, 1, 1, S) -> (B, S, D)."""
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        q, k = rotate(self.q_norm(q).to(v.dtype), *rotary), rotate(self.k_norm(k).to(v.dtype), *rotary)
+        q, k = rotate_pairs(self.q_norm(q).to(v.dtype), *rotary), rotate_pairs(self.k_norm(k).to(v.dtype), *rotary)
         y = attend(q, k, v, key_mask)
         out: Tensor = self.out(y.transpose(1, 2).flatten(2))
         return out

@@ -78,7 +78,7 @@ class PeptideAtoms:
         self.exists = internal_to_channels(self.internal.exists)
         if places is not None:
             self.exists = torch.cat((self.exists, torch.ones(len(self.sequence), N_PLACE, dtype=torch.bool)), -1)
-        self.mend = ClashRepair(self.internal, self.decode_internal, thorough=thorough)
+        self.repair = ClashRepair(self.internal, self.decode_internal, thorough=thorough)
 
     @property
     def heavy(self) -> Tensor:
@@ -108,7 +108,7 @@ class PeptideAtoms:
         return self.internal.decode(internal, self.geometry)
 
     def decode(self, tokens: Tensor, seeds: list[int], temperature: float | None = None) -> Tensor:
-        """Positions (B, T, N, 3) in Å of tokens (B, T, L, C), overlaps mended, not yet placed.
+        """Positions (B, T, N, 3) in Å of tokens (B, T, L, C), overlaps repaired, not yet placed.
 
         With a temperature in K, lengths and angles spread as at that temperature, see `spread_as_at`.
         """
@@ -120,7 +120,7 @@ class PeptideAtoms:
             internal = settle(internal.flatten(0, 1)[None], torch.arange(internal[..., 0, 0].numel()))[0]
             internal = internal.unflatten(0, tokens.shape[:2])
         frames = self.decode_internal(internal.flatten(0, 1)).unflatten(0, tokens.shape[:2])
-        return self.mend.blocks(internal, frames, seeds, settle)[1]
+        return self.repair.blocks(internal, frames, seeds, settle)[1]
 
     def _settle(self, places: Places, tokens: Tensor) -> Settle:
         """What pulls chains to the places of tokens (B, T, L, C)."""

@@ -29,7 +29,7 @@ Settle: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 class ClashRepair:
-    """Finds and mends overlapping atoms of one peptide, hydrogens among them where it has any.
+    """Finds and repairs overlapping atoms of one peptide, hydrogens among them where it has any.
 
     Radii are such that few frames of MD have a pair four or more bonds apart that is closer than their sum, with
     hydrogens placed as decoding places them.
@@ -73,7 +73,7 @@ class ClashRepair:
         return apart.mul_(self._scale).amin(0).sqrt_()
 
     def __call__(self, internal: Tensor, frames: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """Mend one block.
+        """Repair one block.
 
         Parameters
         ----------
@@ -88,13 +88,13 @@ class ClashRepair:
         internal, frames
             The same where nothing overlaps; else the first candidate that does not, or the one that overlaps least.
         """
-        mended, built = self.blocks(internal.unsqueeze(0), frames.unsqueeze(0), [seed])
-        return mended[0], built[0]
+        repaired, built = self.blocks(internal.unsqueeze(0), frames.unsqueeze(0), [seed])
+        return repaired[0], built[0]
 
     def blocks(
         self, internal: Tensor, frames: Tensor, seeds: list[int], settle: Settle | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Mend blocks (B, T, L, 16) and (B, T, N, 3), all candidates built together; each as if it were alone.
+        """Repair blocks (B, T, L, 16) and (B, T, N, 3), all candidates built together; each as if it were alone.
 
         With ``settle``, side chains alone are turned first; further candidates are led back by it to what their frames
         must keep.
@@ -105,10 +105,10 @@ class ClashRepair:
         bad = (~whole).nonzero().squeeze(-1)
         if len(bad):
             internal, frames = internal.clone(), frames.clone()
-            self._mend(internal, frames, bad, whole.nonzero().squeeze(-1), n_frames, seeds, settle)
+            self._repair(internal, frames, bad, whole.nonzero().squeeze(-1), n_frames, seeds, settle)
         return internal.unflatten(0, (-1, n_frames)), frames.unflatten(0, (-1, n_frames))
 
-    def _mend(
+    def _repair(
         self,
         internal: Tensor,
         frames: Tensor,

@@ -20,7 +20,7 @@ from openmm_mdgen.train.cache import open_cache
 from openmm_mdgen.train.distill import student_loss, teach
 from openmm_mdgen.train.flow import build_optimizers, rate_factor, set_rate, update_average
 from openmm_mdgen.train.run import draw_ahead, to_device
-from openmm_mdgen.train.windows import Coverage, WindowConfig, Windows
+from openmm_mdgen.train.windows import Coverage, WindowBatches, WindowConfig
 from openmm_mdgen.weights.checkpoint import Weights, build_network, load_weights, save_weights
 from openmm_mdgen.weights.header import VELOCITY
 from openmm_mdgen.weights.tensor_file import check_free
@@ -62,7 +62,7 @@ class DistillConfig:
 
 def distill(
     teacher: VelocityNetwork,
-    windows: Windows,
+    windows: WindowBatches,
     config: DistillConfig,
     *,
     device: torch.device | str = "cpu",
@@ -73,7 +73,7 @@ def distill(
     Parameters
     ----------
     teacher : VelocityNetwork
-    windows : Windows
+    windows : WindowBatches
         Conditioning is drawn from these; their tokens are not used.
     config : DistillConfig
     device

@@ -15,21 +15,21 @@ from openmm_mdgen.train.windows import Batch
 
 
 def flow_loss(
-    network: nn.Module, batch: Batch, generator: torch.Generator, channel_weight: Tensor, forget: float = 0.0
+    network: nn.Module, batch: Batch, generator: torch.Generator, channel_weight: Tensor, hidden_neighbours: float = 0.0
 ) -> Tensor:
     """Mean squared error of the velocity over the tokens that count.
 
     A channel weighs as the square root of how many values it has, so that rare ones (chi3, chi4) are learned too, times
-    ``channel_weight`` (C,): lengths and angles, which are noise at most intervals, weigh less. The share ``forget`` of
-    residues is not told its neighbours, so that less is learned of sequences by heart.
+    ``channel_weight`` (C,): lengths and angles, which are noise at most intervals, weigh less. The share
+    ``hidden_neighbours`` of residues is not shown its neighbours, so that less is learned of sequences by heart.
     """
     x_1, c = batch.tokens, batch.conditioning
     x_0 = torch.randn(x_1.shape, generator=generator, device=generator.device).to(x_1) * c.exists.unsqueeze(1)
     t = draw_times(len(x_1), generator).to(x_1)
     path = sample_path(x_0, x_1, t)
-    if forget:
+    if hidden_neighbours:
         drawn = torch.rand(c.sequence.shape, generator=generator, device=generator.device)
-        c = c._replace(neighbours_told=(drawn >= forget).to(c.sequence.device))
+        c = c._replace(neighbours_told=(drawn >= hidden_neighbours).to(c.sequence.device))
     told = c if batch.colour is None else with_motion(c, path.x_t, batch.colour)
     error = network(path.x_t, t, told).float() - path.velocity
     if batch.colour is not None:
@@ -69,20 +69,20 @@ class TrainingLoss(nn.Module):
     ----------
     network : nn.Module
     channel_weight : Tensor (C,)
-    forget : float
+    hidden_neighbours : float
         As for `flow_loss`.
     """
 
-    def __init__(self, network: nn.Module, channel_weight: Tensor, forget: float = 0.0) -> None:
+    def __init__(self, network: nn.Module, channel_weight: Tensor, hidden_neighbours: float = 0.0) -> None:
         super().__init__()
         self.network = network
         self._channel_weight = channel_weight
-        self._forget = forget
+        self._hidden_neighbours = hidden_neighbours
 
     def forward(self, draw: Callable[[], tuple[Batch, torch.Generator]]) -> Tensor:
         """`flow_loss` of the batch and noise that ``draw`` returns."""
         batch, generator = draw()
-        return flow_loss(self.network, batch, generator, self._channel_weight, self._forget)
+        return flow_loss(self.network, batch, generator, self._channel_weight, self._hidden_neighbours)
 
 
 def build_optimizers(network: nn.Module, muon_rate: float, adamw_rate: float) -> list[torch.optim.Optimizer]:

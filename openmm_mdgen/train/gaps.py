@@ -20,7 +20,7 @@ from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS, N_GAP_VALUES, gap_values, l
 from openmm_mdgen.tokens.noise_colour import BandColour, GapColour, GapSpectra, SpectraSums, chain_colour, stack_colours
 from openmm_mdgen.tokens.tokens import Conditioning, sequence_to_indices
 from openmm_mdgen.train.cache import Cache, Segment
-from openmm_mdgen.train.windows import Batch, Coverage, span
+from openmm_mdgen.train.windows import Batch, Coverage, extent
 from openmm_mdgen.weights.checkpoint import Weights
 
 
@@ -53,7 +53,7 @@ class GapConfig:
     reversed: float = 0.5
 
     task: ClassVar[str] = "upsample"
-    forget: ClassVar[float] = 0.3
+    hidden_neighbours: ClassVar[float] = 0.3
 
     def shape(self, network: VelocityConfig) -> VelocityConfig:
         """The network with the channels of gaps; it does not inpaint."""
@@ -90,10 +90,10 @@ class GapBatches:
         """What the data have of what is wanted."""
         segments = [segment for pool in self._pools.values() for segment, _ in pool]
         return Coverage(
-            lengths=span(s.n_residues for s in segments),
-            intervals=span(interval for _, interval, _ in self._pools),
-            temperatures=span(s.temperature for s in segments),
-            spacings=span(spacing for spacing, _, _ in self._pools),
+            lengths=extent(s.n_residues for s in segments),
+            intervals=extent(interval for _, interval, _ in self._pools),
+            temperatures=extent(s.temperature for s in segments),
+            spacings=extent(spacing for spacing, _, _ in self._pools),
         )
 
     def draw(self, seed: int, step: int) -> Batch:

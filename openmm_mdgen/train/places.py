@@ -16,7 +16,7 @@ from openmm_mdgen.network.velocity import VelocityConfig
 from openmm_mdgen.tokens.places import N_PLACE, Places, measure_places
 from openmm_mdgen.tokens.tokens import Normalization, sequence_to_indices
 from openmm_mdgen.train.cache import Cache
-from openmm_mdgen.train.windows import Batch, WindowConfig, Windows
+from openmm_mdgen.train.windows import Batch, WindowBatches, WindowConfig
 from openmm_mdgen.weights.checkpoint import Weights, places_of
 
 _MOST_FRAMES = 20_000  # of which the reference is the mean
@@ -62,10 +62,10 @@ class PlacesConfig(WindowConfig):
         return PlacesWindows(cache, tables, self)
 
 
-class PlacesWindows(Windows):
+class PlacesWindows(WindowBatches):
     """Windows whose tokens have channels of places."""
 
-    channel_weight = torch.cat((Windows.channel_weight, torch.full((N_PLACE,), 2.0)))
+    channel_weight = torch.cat((WindowBatches.channel_weight, torch.full((N_PLACE,), 2.0)))
 
     def __init__(self, cache: Cache, tables: dict[str, Tensor], config: PlacesConfig) -> None:
         scale = {k: tables[k] for k in ("mean", "std")}

@@ -27,7 +27,7 @@ from openmm_mdgen.train.flow import (
     set_rate,
     update_average,
 )
-from openmm_mdgen.train.windows import Batch, Coverage, Drawn, TrainingTask, WindowConfig, span
+from openmm_mdgen.train.windows import Batch, Coverage, Drawn, TrainingTask, WindowConfig, extent
 from openmm_mdgen.weights.checkpoint import Weights, load_weights, save_weights
 from openmm_mdgen.weights.header import VELOCITY
 from openmm_mdgen.weights.tensor_file import check_free
@@ -60,7 +60,7 @@ class TrainConfig:
         Share of the steps over which the rate falls to zero.
     ema : float
         Decay per step of the moving average that is exported.
-    forget : float
+    hidden_neighbours : float
         Share of residues that are not told their neighbours, against learning sequences by heart.
     precision : str
         Lightning's name; 'auto' takes bf16 where the hardware has it.
@@ -80,7 +80,7 @@ class TrainConfig:
     adamw_rate: float = 1e-3
     decay: float = 0.4
     ema: float = 0.999
-    forget: float = 0.0
+    hidden_neighbours: float = 0.0
     seed: int = 0
     precision: str = "auto"
     accelerator: str = "auto"
@@ -146,7 +146,9 @@ def train(
     average = copy.deepcopy(network).requires_grad_(False)
     optimizers = build_optimizers(network, config.muon_rate, config.adamw_rate)
     windows = config.windows.windows(cache, tables)
-    loss, *optimizers = fabric.setup(TrainingLoss(network, windows.channel_weight, config.forget), *optimizers)
+    loss, *optimizers = fabric.setup(
+        TrainingLoss(network, windows.channel_weight, config.hidden_neighbours), *optimizers
+    )
     run = _Run(fabric, config, network, loss, average.to(fabric.device), optimizers, tables, out, start)
     run.resume()
     run.fit(windows, config.windows.windows(held_out, tables))
@@ -311,10 +313,10 @@ def united(coverage: Coverage, start: Weights) -> Coverage:
     if start.config.places:
         return coverage
     return Coverage(
-        lengths=span((*coverage.lengths, *start.lengths)),
-        intervals=span((*coverage.intervals, *start.intervals)),
-        temperatures=span((*coverage.temperatures, *(start.temperatures or (start.temperature,)))),
-        spacings=span(both) if (both := (*coverage.spacings, *start.spacings)) else (),
+        lengths=extent((*coverage.lengths, *start.lengths)),
+        intervals=extent((*coverage.intervals, *start.intervals)),
+        temperatures=extent((*coverage.temperatures, *(start.temperatures or (start.temperature,)))),
+        spacings=extent(both) if (both := (*coverage.spacings, *start.spacings)) else (),
     )
 
 

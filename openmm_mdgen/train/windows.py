@@ -78,7 +78,7 @@ class WindowConfig:
     reversed: float = 0.5
 
     task: ClassVar[str] = "simulate"
-    forget: ClassVar[float] = 0.0
+    hidden_neighbours: ClassVar[float] = 0.0
 
     def shape(self, network: VelocityConfig) -> VelocityConfig:
         """The network with what these windows need; one that can inpaint goes on being able to."""
@@ -100,9 +100,9 @@ class WindowConfig:
         """Means and deviations of the channels, measured once and kept with the weights."""
         return asdict(measure_normalization(cache))
 
-    def windows(self, cache: Cache, tables: dict[str, Tensor]) -> Windows:
+    def windows(self, cache: Cache, tables: dict[str, Tensor]) -> WindowBatches:
         """What draws the batches."""
-        return Windows(cache, Normalization(**tables), self)
+        return WindowBatches(cache, Normalization(**tables), self)
 
     def about(self) -> dict[str, object]:
         """The settings, as the weights say them."""
@@ -114,7 +114,7 @@ class TrainingTask(Protocol):
 
     task: ClassVar[str]
     """As the weights say it."""
-    forget: ClassVar[float]
+    hidden_neighbours: ClassVar[float]
     """Share of residues that are not told their neighbours, unless the run says otherwise."""
 
     def shape(self, network: VelocityConfig) -> VelocityConfig:
@@ -172,13 +172,13 @@ class Coverage:
     spacings: tuple[float, ...] = ()
 
 
-def span(values: Iterable[_Number]) -> tuple[_Number, _Number]:
+def extent(values: Iterable[_Number]) -> tuple[_Number, _Number]:
     """Smallest and largest."""
     found = list(values)
     return min(found), max(found)
 
 
-class Windows:
+class WindowBatches:
     """Draws batches; batch k is a pure function of (seed, k), so a resumed run goes on as if it had not stopped."""
 
     channel_weight = torch.cat(
@@ -207,9 +207,9 @@ class Windows:
         """What the data have of what is wanted."""
         segments = [segment for pool in self._pools.values() for segment, _ in pool]
         return Coverage(
-            span(s.n_residues for s in segments),
-            span(interval for interval, _ in self._pools),
-            span(s.temperature for s in segments),
+            extent(s.n_residues for s in segments),
+            extent(interval for interval, _ in self._pools),
+            extent(s.temperature for s in segments),
         )
 
     def draw(self, seed: int, step: int) -> Batch:
@@ -284,19 +284,19 @@ class Windows:
         """Windows whose given tokens are those of some residues."""
         drawn = [draw_free(residues, rng) for residues in sequence]
         free = torch.stack(drawn)
-        told = torch.stack([inpainting_values(x, f) for x, f in zip(tokens, free, strict=True)])
+        given_values = torch.stack([inpainting_values(x, f) for x, f in zip(tokens, free, strict=True)])
         span = torch.stack([spans(x, f, is_whole(s)) for x, f, s in zip(internal, free, sequence, strict=True)])
         given = (~free).unsqueeze(1).repeat(1, tokens.shape[1], 1)
         counts = channels & (free.unsqueeze(-1) | torch.stack([released_channels(f) for f in free]))
         counts = counts.unsqueeze(1).repeat(1, tokens.shape[1], 1, 1)
         started = torch.from_numpy(rng.random(len(free)) < 0.5)
-        told[started, 0], given[started, 0], counts[started, 0] = tokens[started, 0], True, False
+        given_values[started, 0], given[started, 0], counts[started, 0] = tokens[started, 0], True, False
         untold = torch.from_numpy(rng.random(len(free)) < self.config.untold)
         conditioning = Conditioning(
             sequence=torch.where(untold.unsqueeze(-1), UNKNOWN, sequence),
             exists=channels,
             given=given,
-            values=torch.where(untold[:, None, None, None], 0.0, told),
+            values=torch.where(untold[:, None, None, None], 0.0, given_values),
             interval=torch.full((len(free),), interval),
             span=span,
         )
