@@ -15,8 +15,10 @@ from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.errors import MDGenError, MDGenWarning
 from openmm_mdgen.many import frames, simulating
 from openmm_mdgen.many.engine import Progress
+from openmm_mdgen.many.folder import grouped
 from openmm_mdgen.many.settings import Settings
 from openmm_mdgen.many.simulate import simulate_many
+from openmm_mdgen.many.systems import System
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.tasks.propagator import next_blocks
@@ -66,7 +68,8 @@ def visible(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
 
 
-def test_equal_lengths_share_a_call_and_get_their_own_frames():
+def test_equal_lengths_share_a_call_and_get_their_own_frames(monkeypatch):
+    monkeypatch.setattr("openmm_mdgen.tasks.model.prepared", lambda *_: None)  # calls of the network itself are counted
     task = load_task(TINY, "cpu")
     pair = [structure("NDKMF"), structure("PSWYP")]
     propagators = [task.bind(s, 10.0) for s in pair]
@@ -182,6 +185,14 @@ def test_batches_are_of_equal_length_and_limited(client, tmp_path):
     plan = json.loads((tmp_path / ".openmm-mdgen" / "plan.json").read_text())
     batches = [[name for name, _ in batch] for batch in plan["batches"]]
     assert batches == [["NDKMF", "PSWYP"], ["QGRE"], ["ACE-A-NME", "AKD"], ["AA", "GG"]]
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(3, [3]), (4, [4]), (5, [2, 3]), (6, [3, 3]), (9, [3, 3, 3])])
+def test_batches_are_even_so_that_workers_end_together(count, sizes):
+    systems = [System(f"{k:02d}", "", 4) for k in range(count)] + [System("longer", "", 5)]
+    batches = grouped(systems, 4)
+    assert [s.name for s in batches[0]] == ["longer"] and [len(batch) for batch in batches[1:]] == sizes
+    assert sorted(s.name for batch in batches for s in batch) == sorted(s.name for s in systems)
 
 
 def test_other_settings_need_another_folder(client, tmp_path):

@@ -99,7 +99,7 @@ class SimulateOneOrMany(_OneOrMany):
         batch = click.Option(
             ["--batch"],
             type=Count(1),
-            default=8,
+            default=4,
             show_default=True,
             help="Many systems: at most so many of equal length share calls of the network.",
         )

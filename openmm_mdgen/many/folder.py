@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -195,15 +196,16 @@ class OutputFolder:
 
 
 def grouped(systems: Sequence[System], size: int) -> list[list[System]]:
-    """Systems of equal length, at most `size` together, by name; the longest first."""
+    """Systems of equal length, at most `size` together and as evenly as can be, by name; the longest first."""
     by_length: dict[int, list[System]] = defaultdict(list)
     for system in sorted(systems, key=lambda s: s.name):
         by_length[system.n_residues].append(system)
-    return [
-        group[first : first + size]
-        for _, group in sorted(by_length.items(), reverse=True)
-        for first in range(0, len(group), size)
-    ]
+    batches = []
+    for _, group in sorted(by_length.items(), reverse=True):
+        count = -(-len(group) // size)
+        edges = [k * len(group) // count for k in range(count + 1)]
+        batches += [group[first:last] for first, last in pairwise(edges)]
+    return batches
 
 
 def _files(folder: Path) -> list[Path]:

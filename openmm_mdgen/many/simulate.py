@@ -46,7 +46,7 @@ def simulate_many(
     scheduler: Scheduler = LOCAL,
     workers: int | None = None,
     threads: int | None = None,
-    batch: int = 8,
+    batch: int = 4,
     wait: float = 60.0,
     overwrite: bool = False,
     progress: Report | None = None,
