@@ -211,6 +211,7 @@ def test_one_command_over_a_folder_of_targets(tmp_path):
     result = CliRunner().invoke(command, [str(md), str(made), "--no-exposure", "-o", str(tmp_path / "table.md")])
     assert result.exit_code == 0, result.output
     assert "2 targets" in result.output and "| QGRE |" in result.output and "AlphaFlow" in result.output
+    assert "| pairwise RMSD (MD " in result.output and "| pairwise RMSD r |  | 0.48 |" in result.output
     assert (tmp_path / "table.md").read_text().strip() == result.output.strip()
     scores = score_folders(md, made, exposure=False)
     assert scores["QGRE"].rmsf_r > 0.9

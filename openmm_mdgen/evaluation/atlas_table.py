@@ -38,6 +38,7 @@ METRICS = (
 _TRAJECTORIES = (".xtc", ".dcd", ".trr", ".nc")
 _BACKBONE = ("CA", "C", "N", "O", "OXT")
 _PROBE = 0.28  # nm
+_FEWEST = 3  # targets that a correlation over targets needs: two always lie on a line
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,13 @@ class PublishedRow:
 
 
 def summarize(scores: Sequence[TargetScores]) -> dict[str, float]:
-    """The table's numbers over targets: medians, and correlations over targets and over all atoms."""
+    """The table's numbers over targets: medians, and correlations over three targets or more and over all atoms."""
 
     def median(name: str) -> float:
         values = np.array([score.row()[name] for score in scores])
         return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
 
-    several = len(scores) > 1
+    several = len(scores) >= _FEWEST
     pairs = [(score.md_pairwise_rmsd, score.pairwise_rmsd) for score in scores]
     atoms = [np.concatenate(column) for column in zip(*((score.md_rmsf, score.rmsf) for score in scores), strict=True)]
     return {
@@ -91,17 +92,23 @@ def published_rows() -> list[PublishedRow]:
 def table(scores: Mapping[str, TargetScores]) -> str:
     """Markdown: a table over targets beside published rows, their sources, and a table of all targets."""
     made, published = summarize(list(scores.values())), published_rows()
+    md = float(np.median([score.md_pairwise_rmsd for score in scores.values()]))
     head = ["metric", f"this ensemble ({len(scores)} targets)", *(row.system for row in published)]
     lines = [head, ["---"] * len(head)]
     others = dict.fromkeys(metric for row in published for metric in row.values if metric not in METRICS)
     for metric in (*METRICS, *others):
         number = _number(made.get(metric, float("nan")))
-        lines.append([metric, number, *(row.values.get(metric, "") for row in published)])
+        name = f"{metric} (MD {_number(md)})" if metric == "pairwise RMSD" else metric
+        lines.append([name, number, *(row.values.get(metric, "") for row in published)])
     columns = list(next(iter(scores.values())).row())
     targets = [["target", *(name.replace("_", " ") for name in columns)], ["---"] * (len(columns) + 1)]
     targets += [[name, *(_number(score.row()[column]) for column in columns)] for name, score in scores.items()]
     notes = [f"- {row.system}: {'; '.join(row.sources)}" for row in published]
-    said = "Published numbers are of the 82 test proteins of ATLAS; others' targets and lengths may differ."
+    said = (
+        "Published numbers are of the 82 test proteins of ATLAS; others' targets and lengths may differ. Empty: not "
+        f"published, or not defined (a correlation over targets for fewer than {_FEWEST}; exposed residues where none "
+        "that is buried in the crystal structure opens)."
+    )
     return "\n".join([_markdown(lines), "", said, *notes, "", _markdown(targets)])
 
 
