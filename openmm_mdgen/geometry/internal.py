@@ -236,13 +236,15 @@ class InternalCoordinates:
         ]
 
     def _layer(self, placements: list[_Placement]) -> list[Layer]:
+        """Few layers: what no other atom is placed by comes last, all at once."""
+        needed, last = {atom for p in placements for atom in (p.a, p.b, p.c)}, len(placements) + 1
         level = dict.fromkeys(self.backbone, 0)
         waiting, groups = list(placements), defaultdict(list)
         while waiting:
             ready = [p for p in waiting if p.a in level and p.b in level and p.c in level]
             for p in ready:
                 depth = 1 + max(level[p.a], level[p.b], level[p.c])
-                groups[depth, type(p).__name__].append(p)
+                groups[depth if p.atom in needed else last, type(p).__name__].append(p)
             for p in ready:
                 level[p.atom] = 1 + max(level[p.a], level[p.b], level[p.c])
             waiting = [p for p in waiting if p.atom not in level]
