@@ -70,7 +70,7 @@ def trust(figures: Figures) -> str:
     shares = {name: left_handed(kinetics, name) for name in (MODEL, "MD", "MD, first half", "MD, second half")}
     energies = figures["energies"]
     shift = max(abs(row["shift"]) for row in energies)
-    error = figures["upsampling"]["error"]
+    error, protein = figures["upsampling"]["error"], figures["upsampling"]["protein"]["error"]
     corrected, jsd = figures["correct"]["kJ/mol"], figures["correct"]["jsd"]
     told = figures["inpainting"]["backbone"]
     valid = [row["valid"] for row in figures["paths"]]
@@ -119,6 +119,12 @@ def trust(figures: Figures) -> str:
             "**yes**, as one draw" if error["peptide-upsample"] <= 1.2 * error["MD anew"] else "roughly",
             f"error {error['peptide-upsample']:.3f}, MD started anew {error['MD anew']:.3f}, a straight line "
             f"{error['Cartesian']:.3f}",
+        ],
+        [
+            f"the same in a folded protein: {figures['upsampling']['protein']['molecule']}",
+            "roughly" if protein["network"] < 0.8 * protein["Cartesian"] else "no",
+            f"error {protein['network']:.3f}, MD started anew {protein['MD anew']:.3f}, a straight line "
+            f"{protein['Cartesian']:.3f}",
         ],
         [
             "populations in my own force field, by `correct`",
