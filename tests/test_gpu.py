@@ -27,7 +27,7 @@ from openmm_mdgen.tasks.simulate import Simulate
 from openmm_mdgen.tasks.unconditional import Unconditional
 from openmm_mdgen.tasks.upsample import UpsampleFiller
 from openmm_mdgen.train.flow import TrainingLoss, build_optimizers
-from openmm_mdgen.train.windows import Batch, Windows
+from openmm_mdgen.train.windows import Batch, WindowBatches
 from tests.helpers.tiny import inpaint_task, moving, simulate_task, structure, upsample_task
 
 on_a_card = [
@@ -134,7 +134,7 @@ def one_step(network: torch.nn.Module, batch: Batch) -> float:
     """The loss; flow times and noise are drawn on the device, whose numbers are its own."""
     place = batch.tokens.device
     generator = torch.Generator(place).manual_seed(1)
-    loss = TrainingLoss(network, Windows.channel_weight)(lambda: (batch, generator))
+    loss = TrainingLoss(network, WindowBatches.channel_weight)(lambda: (batch, generator))
     loss.backward()
     for optimizer in build_optimizers(network, 1e-3, 1e-3):
         optimizer.step()
