@@ -21,6 +21,7 @@ from openmm_mdgen.many.simulate import simulate_many
 from openmm_mdgen.many.systems import System
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.peptide.peptide import Peptide
+from openmm_mdgen.tasks import model as model_module
 from openmm_mdgen.tasks.propagator import next_blocks
 from openmm_mdgen.tasks.together import next_blocks_together
 from openmm_mdgen.tokens.tokens import N_CHANNELS
@@ -69,7 +70,7 @@ def visible(folder: Path) -> set[str]:
 
 
 def test_equal_lengths_share_a_call_and_get_their_own_frames(monkeypatch):
-    monkeypatch.setattr("openmm_mdgen.tasks.model.prepared", lambda *_: None)  # calls of the network itself are counted
+    monkeypatch.setattr(model_module, "prepared", lambda *_: None)  # calls of the network itself are counted
     task = load_task(TINY, "cpu")
     pair = [structure("NDKMF"), structure("PSWYP")]
     propagators = [task.bind(s, 10.0) for s in pair]
