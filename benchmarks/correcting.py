@@ -19,12 +19,13 @@ from openmm import unit
 
 import openmm_mdgen
 from openmm_mdgen.convert.mdanalysis import structure_to_mdanalysis as structure_to_atoms
+from openmm_mdgen.convert.mdanalysis import structure_to_universe
 from openmm_mdgen.convert.openmm import structure_to_topology
 from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.correction.explicit import implicit_system
 from openmm_mdgen.evaluation.topology import heavy_atoms, topology_of
 from openmm_mdgen.evaluation.torsions import torsion_angles
-from openmm_mdgen.forcefield.build import build_system
+from openmm_mdgen.forcefield.build import build_peptide, build_system
 
 PDB = Path(__file__).parents[1] / "tests" / "data" / "ACE-A-NME.pdb"
 KT = 8.314462618e-3 * 300
@@ -148,7 +149,8 @@ def main() -> None:
     system = implicit_system(topology, args.force_field) if args.force_field else build_system(topology, 3.0)
     if args.plain:
         with np.load(args.plain) as file:
-            replicas = list(angles(universe.atoms, file["frames"][9::10]).reshape(-1, 100, 2))  # 1 ns, 10 ps apart
+            built = structure_to_universe(load_structure(build_peptide("ACE-A-NME"))).atoms  # its own order of atoms
+            replicas = list(angles(built, file["frames"][9::10]).reshape(-1, 100, 2))  # 1 ns, 10 ps apart
     else:
         replicas = reference_angles(args.reference)
     everything = np.concatenate(replicas)

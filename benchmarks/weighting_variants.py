@@ -2,7 +2,7 @@
 
     python benchmarks/weighting_variants.py --reference FOLDER --runs RUNS
 
-RUNS is what benchmarks/correcting.py kept with --folder. Changed in turn: the lag, the first picoseconds that are left
+RUNS are what benchmarks/correcting.py kept with --folder, one or more. Changed in turn: the lag, the first ps that are left
 out, the method, random cells and sweeps of the iteration, and how much of the runs is used.
 """
 
@@ -41,19 +41,24 @@ VARIANTS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--reference", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, nargs="+", required=True)
+    parser.add_argument("--only", nargs="+", help="these ways")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     atoms = structure_to_universe(load_structure(PDB)).atoms
     ensemble = read_ensemble(atoms.universe)
     reference = np.concatenate(reference_angles(args.reference))
     p, whole = populations(reference), histogram(reference)
-    plan, starts, _ = read_plan(args.runs / "round_0")
-    found = [read_run(args.runs / "round_0", k).positions for k in range(len(starts))]
+    found = []
+    for folder in args.runs:
+        plan, starts, _ = read_plan(folder / "round_0")
+        found += [read_run(folder / "round_0", k).positions for k in range(len(starts))]
     print(f"{len(found)} runs of {plan.n_frames * plan.interval:g} ps\n")
     print("| | JSD | beta, kJ/mol | alpha | effective runs | s |")
     print("|---|---|---|---|---|---|")
     for name, change in VARIANTS.items():
+        if args.only and name not in args.only:
+            continue
         begun = time.process_time()
         first, last = round(change.get("skip", 0.0) / INTERVAL), round(change.get("keep", 1e6) / INTERVAL)
         positions = [x[first:last] for x in found[:: change.get("step", 1)]]
@@ -62,7 +67,7 @@ def main() -> None:
             [ensemble.features(x) for x in positions],
             round(change.get("lag", LAG) / INTERVAL),
             method=change.get("method", "iterated"),
-            n_bootstrap=0,
+            n_bootstrap=2,
         )
         ab, weights = angles(atoms, np.concatenate(positions)), np.concatenate(result.weights)
         wrong = error(populations(ab, weights), p)
