@@ -2,8 +2,8 @@
 
     python benchmarks/weighting_variants.py --reference FOLDER --runs RUNS
 
-RUNS are what benchmarks/correcting.py kept with --folder, one or more. Changed in turn: the lag, the first ps that are left
-out, the method, random cells and sweeps of the iteration, and how much of the runs is used.
+RUNS are what benchmarks/correcting.py kept with --folder, one or more. Changed in turn: the lag, the first picoseconds
+that are left out, the method, random cells of the iteration, and how much of the runs is used.
 """
 
 import argparse
