@@ -249,9 +249,10 @@ def staged(job: Job) -> Path:
     folder.mkdir(exist_ok=True)
     universe = job.atoms().universe
     universe.trajectory[0]
-    universe.atoms.write(str(folder / "md.pdb")) if files.topology.suffix in (".prmtop", ".top", ".parm7") else (
-        folder / f"md{files.topology.suffix}"
-    ).symlink_to(files.topology.resolve())
+    if files.topology.suffix in (".pdb", ".psf"):
+        (folder / f"md{files.topology.suffix}").symlink_to(files.topology.resolve())
+    else:
+        universe.atoms.write(str(folder / "md.pdb"))
     target = folder / ("r0" + "".join(files.trajectory.suffixes[-1:]))
     if files.trajectory != files.topology:
         target.symlink_to(files.trajectory.resolve())
@@ -388,15 +389,15 @@ def outcome(use: Callable[[Job], None], files: Files, select: str | None, weight
 
 
 def table(found: dict[tuple[str, str], Outcome]) -> str:
-    """Markdown: a row a file and selection, a column a command, and the lines that were said."""
+    """Markdown: a row a command, a column a file and selection, and the lines that were said."""
     lines: dict[str, int] = {}
-    rows = list(dict.fromkeys(row for row, _ in found))
-    columns = list(dict.fromkeys(column for _, column in found))
-    text = ["| file | " + " | ".join(columns) + " |", "|" + "---|" * (len(columns) + 1)]
+    columns = list(dict.fromkeys(column for column, _ in found))
+    rows = list(dict.fromkeys(row for _, row in found))
+    text = ["| | " + " | ".join(columns) + " |", "|" + "---|" * (len(columns) + 1)]
     for row in rows:
         cells = []
         for column in columns:
-            one = found[row, column]
+            one = found[column, row]
             number = lines.setdefault(f"{one.kind}: {one.text}", len(lines) + 1) if one.kind != "works" else 0
             cells.append({"works": "works", "line": f"{number}"}.get(one.kind, f"**FAULT** {number}"))
         text.append(f"| {row} | " + " | ".join(cells) + " |")

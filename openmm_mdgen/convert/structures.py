@@ -90,7 +90,8 @@ def atomgroup_to_structure(atoms: AtomGroup) -> Structure:
         raise MDGenError("the selection has 0 atoms, at least one residue is needed; check the selection string")
     if not has(atoms.universe, "trajectory"):
         raise MDGenError(
-            f"{atoms.universe.filename!r} has no coordinates; pass a Universe of topology and coordinates instead"
+            f"{atoms.universe.filename!r} has no coordinates; pass a Universe of topology and coordinates instead, "
+            "or a file with both, such as PDB or GRO"
         )
     if not has(atoms, "names", "resnames"):
         raise MDGenError(
