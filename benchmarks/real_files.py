@@ -39,6 +39,7 @@ from openmm_mdgen.published.tokens import PublishedTokens
 TINY = Path(__file__).resolve().parent.parent / "tests" / "data"
 LONGEST_TINY = 6  # residues
 FRAMES = 120  # of a trajectory made of a single structure
+_SELECTED = ", select protein"
 SHORT = "--time 100ps --interval 10ps --seed 1".split()
 
 
@@ -389,19 +390,25 @@ def outcome(use: Callable[[Job], None], files: Files, select: str | None, weight
 
 
 def table(found: dict[tuple[str, str], Outcome]) -> str:
-    """Markdown: a row a command, a column a file and selection, and the lines that were said."""
+    """Markdown: a row a command, a column a file (as it is / its protein selected), and the lines that were said."""
     lines: dict[str, int] = {}
-    columns = list(dict.fromkeys(column for column, _ in found))
-    rows = list(dict.fromkeys(row for _, row in found))
+    columns = [name for name in dict.fromkeys(name for name, _ in found) if not name.endswith(_SELECTED)]
     text = ["| | " + " | ".join(columns) + " |", "|" + "---|" * (len(columns) + 1)]
-    for row in rows:
+    for use in dict.fromkeys(use for _, use in found):
         cells = []
         for column in columns:
-            one = found[column, row]
-            number = lines.setdefault(f"{one.kind}: {one.text}", len(lines) + 1) if one.kind != "works" else 0
-            cells.append({"works": "works", "line": f"{number}"}.get(one.kind, f"**FAULT** {number}"))
-        text.append(f"| {row} | " + " | ".join(cells) + " |")
-    return "\n".join([*text, "", *(f"{number}. {line.removeprefix('line: ')}" for line, number in lines.items())])
+            pair = [found.get((name, use)) for name in (column, column + _SELECTED)]
+            cells.append(" / ".join("not run" if one is None else _cell(one, lines) for one in pair))
+        text.append(f"| {use} | " + " | ".join(cells) + " |")
+    return "\n".join([*text, "", *(f"{number}. {line}" for line, number in lines.items())])
+
+
+def _cell(one: Outcome, lines: dict[str, int]) -> str:
+    """``works``, or the number of the line."""
+    if one.kind == "works":
+        return one.kind
+    number = lines.setdefault(one.text, len(lines) + 1)
+    return f"{number}" if one.kind == "line" else f"**FAULT** {number}"
 
 
 @click.command()
@@ -417,7 +424,7 @@ def main(shared: Path, only: tuple[str, ...], without: tuple[str, ...], names: t
     with tempfile.TemporaryDirectory() as weights:
         for files in inputs:
             for select in (None, "protein"):
-                row = files.name if select is None else f"{files.name}, select protein"
+                row = files.name if select is None else files.name + _SELECTED
                 for name, use in uses.items():
                     found[row, name] = outcome(use, files, select, Path(weights))
                     click.echo(f"{row}: {name}: {found[row, name].kind} {found[row, name].text}", err=True)
