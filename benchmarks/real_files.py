@@ -10,6 +10,7 @@ and a random published one for longer chains: what is made is of no use, but wha
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import os
 import tempfile
@@ -188,6 +189,10 @@ def simulate_many(job: Job) -> None:
         *("simulate", start, "--sequences", "names.txt", *job.selected, "--model", str(job.first), "--workers", "1"),
         *(*SHORT, "-o", "many", "--quiet"),
     )
+    failed = job.folder / "many" / "failed.csv"
+    if failed.is_file():
+        with failed.open(newline="") as handle:
+            raise MDGenError("; ".join(f"failed.csv: {row['error']}" for row in csv.DictReader(handle)))
 
 
 def interpolate_command(job: Job) -> None:
