@@ -59,3 +59,15 @@ def test_every_file_that_is_no_code_is_packaged():
     packaged = {path for pattern in patterns for path in package.glob(pattern)}
     others = {p for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")}
     assert others <= packaged
+
+
+def test_reports_of_faults_bring_what_doctor_prints():
+    fields = read(".github/ISSUE_TEMPLATE/bug.yml")["body"]
+    doctor = next(field for field in fields if field.get("id") == "doctor")
+    assert "openmm-mdgen doctor" in doctor["attributes"]["label"]
+
+
+def test_the_wheel_is_for_every_system():
+    """Tags py3-none-any: no compiled code, and nothing in the build that would say otherwise."""
+    assert not list((ROOT / "openmm_mdgen").rglob("*.pyx")) and not list((ROOT / "openmm_mdgen").rglob("*.c"))
+    assert "ext-modules" not in PROJECT["tool"]["setuptools"] and not (ROOT / "setup.py").exists()
