@@ -94,9 +94,13 @@ def frame_writer_class(filename: str | PathLike[str], format: str | None = None)
 class XTCFrameWriter(XTCWriter):  # type: ignore[misc]  # MDAnalysis has no types
     """MDAnalysis' writer, without the work on a unit cell that is not there, which takes most of its time."""
 
+    def __init__(self, *arguments: Any, dt: float | None = None, **options: Any) -> None:
+        super().__init__(*arguments, dt=dt, **options)
+        self._spacing = dt  # early versions of MDAnalysis take none
+
     def _write_next_frame(self, obj: Any) -> None:
         ts = obj.trajectory.ts if isinstance(obj, Universe) else None
-        if ts is None or ts.dimensions is not None or self._dt is not None or not self._convert_units:
+        if ts is None or ts.dimensions is not None or self._spacing is not None or not self._convert_units:
             super()._write_next_frame(obj)
             return
         positions = self.convert_pos_to_native(ts.positions, inplace=False)
