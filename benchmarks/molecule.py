@@ -30,7 +30,7 @@ from openmm_mdgen.evaluation.topology import Topology, topology_of
 from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.tasks.chain import Link, chain_blocks
 from openmm_mdgen.tasks.protocols import bind_simulator
-from openmm_mdgen.weights.roles import as_simulator
+from openmm_mdgen.weights.roles import as_simulator, tuned
 
 NAMES = ("RMSF r", "RMSF, Å", "pairwise RMSD, Å", "native contacts", "folded frames")
 FLOORS = ("torsion JSD", "C-alpha W2, Å")  # of which multiples of the floor are printed
@@ -77,13 +77,14 @@ def load(folder: Path, replicas: list[int]) -> tuple[Universe, np.ndarray]:
     return universe, np.stack(frames)
 
 
-def generate(universe: Universe, starts: np.ndarray, weights: str, n_frames: int, temperature: float) -> np.ndarray:
+def generate(
+    universe: Universe, starts: np.ndarray, weights: str, n_frames: int, temperature: float, steps: int | None = None
+) -> np.ndarray:
     """(R, F, N, 3) Å, a replica from each start (R, N, 3), which is its first frame."""
     universe = universe.copy()
     universe.load_new(starts[:1])
-    propagator = bind_simulator(
-        as_simulator(weights), atomgroup_to_structure(universe.atoms), 10.0, temperature=temperature
-    )
+    task = tuned(as_simulator(weights), steps)
+    propagator = bind_simulator(task, atomgroup_to_structure(universe.atoms), 10.0, temperature=temperature)
     blocks = chain_blocks(propagator, starts.astype(np.float64), [Link(seed) for seed in range(len(starts))])
     made = [starts[:, None], *islice(blocks, -(-(n_frames - 1) // propagator.n_frames))]
     return np.concatenate(made, 1)[:, :n_frames].astype(np.float32)
@@ -129,6 +130,7 @@ def torsions(frames: np.ndarray, quads: np.ndarray) -> np.ndarray:
 @click.option("--replicas", default=8, show_default=True, help="Trajectories to generate.")
 @click.option("--frames", default=400, show_default=True)
 @click.option("--temperature", default=300.0, show_default=True)
+@click.option("--steps", type=int, help="Of the solver, if not the weights' own.")
 @click.option("--against", default="8-15", show_default=True, help="Replicas of the MD to compare with.")
 @click.option("--native", type=click.Path(path_type=Path), help="PDB file of the native structure, heavy atoms alike.")
 @click.option("--keep", type=click.Path(path_type=Path, exists=True), help="Folder for what is generated.")
@@ -139,6 +141,7 @@ def main(
     replicas: int,
     frames: int,
     temperature: float,
+    steps: int | None,
     against: str,
     native: Path | None,
     keep: Path | None,
@@ -157,7 +160,7 @@ def main(
     broken = {"MD 0-7": errors(md[:8], molecule.topology)}
     for path in weights:
         began = time.perf_counter()
-        made = generate(universe, held[np.arange(replicas) % len(held), 0], path, frames, temperature)
+        made = generate(universe, held[np.arange(replicas) % len(held), 0], path, frames, temperature, steps)
         seconds = time.perf_counter() - began
         columns[path], broken[path] = measures(made, held, molecule), errors(made, molecule.topology)
         click.echo(f"{path}: {replicas * frames / 100:g} ns in {seconds:.0f} s")
