@@ -20,7 +20,7 @@ BENDS = (0.05, 0.1, 0.1, 0.15, 0.15, 0.2, 0.2, 0.3, 0.3)  # radians, standard de
 BORROWED = (-1, 1, -2, 2)  # frames away, whose side chains and then whose torsions are tried after that
 FEW = (0.2, 0.3, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # radians, where few torsions turn: lever arms of long chains are long
 TURNS = (slice(0, 2), slice(2, len(BENDS)), slice(len(BENDS), None))  # candidates that are built at once
-_IN_CACHE, _FEWEST = 2**17, 16  # pairs times frames whose distances are taken at once; frames at least
+_FRAMES, _PAIRS = 64, 2048  # whose distances are taken at once, within a core's cache
 ROUNDS = 4  # of those, each from the best of the round before
 
 
@@ -63,14 +63,15 @@ class ClashRepair:
         """Smallest distance (F,) of frames (F, N, 3) in Å, as a share of its limit: below 1 atoms overlap."""
         if not self._pairs.numel():
             return frames.new_full(frames.shape[:1], torch.inf)
-        size = max(_FEWEST, _IN_CACHE // self._pairs.shape[1])
-        return torch.cat([self._room(some) for some in frames.split(size)])
+        return torch.cat([self._room(some) for some in frames.split(_FRAMES)])
 
     def _room(self, frames: Tensor) -> Tensor:
         atoms = frames.permute(1, 2, 0).float().contiguous()  # (N, 3, F), so that picking rows is fast
-        a, b = self._pairs
-        apart = atoms.index_select(0, a).sub_(atoms.index_select(0, b)).square_().sum(1)
-        return apart.mul_(self._scale).amin(0).sqrt_()
+        least = []
+        for (a, b), scale in zip(self._pairs.split(_PAIRS, 1), self._scale.split(_PAIRS), strict=True):
+            apart = atoms.index_select(0, a).sub_(atoms.index_select(0, b)).square_().sum(1)
+            least.append(apart.mul_(scale).amin(0))
+        return torch.stack(least).amin(0).sqrt_()
 
     def __call__(self, internal: Tensor, frames: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """Repair one block.
