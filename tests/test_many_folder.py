@@ -25,7 +25,7 @@ def names(batches: list[list[Job]]) -> list[list[str]]:
 
 
 def test_equal_lengths_go_together_the_longest_first():
-    assert names(grouped(JOBS, 2)) == [["b"], ["a", "c"], ["d"]]
+    assert names(grouped(JOBS, 2)) == [["b"], ["a"], ["c", "d"]]
 
 
 def made(path) -> OutputFolder:
@@ -36,9 +36,9 @@ def made(path) -> OutputFolder:
 
 def test_batches_stay_as_they_were(tmp_path):
     folder = made(tmp_path)
-    assert names(folder.batches(JOBS, {"seed": 1}, 2)) == [["b"], ["a", "c"], ["d"]]
+    assert names(folder.batches(JOBS, {"seed": 1}, 2)) == [["b"], ["a"], ["c", "d"]]
     more = [Job("aa", 4), *JOBS]
-    assert names(folder.batches(more, {"seed": 1}, 2)) == [["b"], ["a", "c"], ["d"], ["aa"]]
+    assert names(folder.batches(more, {"seed": 1}, 2)) == [["b"], ["a"], ["c", "d"], ["aa"]]
     with pytest.raises(MDGenError, match=r"results of other settings \(seed 1, now 2\)"):
         folder.batches(JOBS, {"seed": 2}, 2)
     folder.start_anew()
