@@ -105,7 +105,8 @@ def simulate(
     equilibrate
         Time generated before the first frame and left out.
     hydrogens
-        ``"moving"``: bends and turns drawn from their thermal distribution; ``"quiet"``: as in the start.
+        ``"moving"``: hydrogens, and lengths and angles of side chains and carbonyls that the model holds fixed, are
+        drawn about the start's as in MD; ``"quiet"``: all of them stay as in the start.
     select
         These atoms of the structure only: an MDAnalysis selection such as ``"protein"``.
     steps
