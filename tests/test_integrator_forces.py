@@ -146,6 +146,7 @@ def test_impropers_of_charmm_are_valence_terms(alanine, alanine_system):
     assert idle_forces(system, alanine.topology) == []
 
 
+@pytest.mark.skipif(not hasattr(mm, "PythonForce"), reason="this OpenMM has no PythonForce")
 def test_a_learned_potential_alone_is_the_potential(alanine, alanine_system):
     potential = mm.PythonForce(lambda state: (0.0, state.getPositions(asNumpy=True) * 0))
     system = mm.System()

@@ -187,6 +187,7 @@ def test_velocities_follow(make_simulation, make_integrator):
     assert kinetic[1] / kinetic[0] == pytest.approx(1.5, rel=0.06)
 
 
+@pytest.mark.skipif(not hasattr(app, "ReplicaExchangeSampler"), reason="this OpenMM has no ReplicaExchangeSampler")
 def test_replica_exchange(make_simulation, make_integrator):
     """Every replica goes on with its own blocks, at the temperature that it has, with noise of its own."""
     model = Tempered()
