@@ -69,7 +69,7 @@ def rows(folder: Path) -> list[str]:
     reference = mda.Universe(str(case.pdb), str(folder / "r00_allatom.xtc"))
     md = energies([reference.atoms], N_FRAMES)
     frames, seconds, found = {}, {}, {}
-    for kind in ("quiet", "moving"):
+    for kind in ("quiet", "moving", "thermal"):
         frames[kind], seconds[kind] = case.generated(kind)
         universe = mda.Universe(str(case.pdb), frames[kind], order="fac", dt=10.0)
         found[kind] = overlaps(md, energies([universe.atoms], N_FRAMES))
@@ -77,7 +77,7 @@ def rows(folder: Path) -> list[str]:
     for term in ENERGY_NAMES:
         quartiles = np.percentile(getattr(md, term), (25, 50, 75))
         cells = [f"{folder.name}, {term}", f"{quartiles[1]:.0f}", f"{quartiles[2] - quartiles[0]:.0f}"]
-        for kind in ("quiet", "moving"):
+        for kind in ("quiet", "moving", "thermal"):
             o = found[kind][term]
             cells += [f"{o.shift:+.0f}", f"{o.spread:.2f}", f"{o.above:.1%}", f"{o.inside:.0%}"]
         out.append("| " + " | ".join(cells) + " |")
@@ -96,7 +96,7 @@ def rows(folder: Path) -> list[str]:
 def main() -> None:
     warnings.simplefilter("ignore")
     heads = ["peptide, term", "MD, median", "IQR"]
-    for kind in ("quiet", "moving"):
+    for kind in ("quiet", "moving", "thermal"):
         heads += [f"{kind}: shift", "IQR / MD's", "above 99th", "inside"]
     print("| " + " | ".join(heads) + " |", "|---" * len(heads) + "|", sep="\n")
     for name in sys.argv[2:]:

@@ -106,7 +106,7 @@ def test_recipes_say_it_and_old_ones_are_quiet(data, tmp_path):
 
 
 def test_bad_input(data):
-    with pytest.raises(MDGenError, match="hydrogens 'warm' is not known; choose one of moving, quiet"):
+    with pytest.raises(MDGenError, match="hydrogens 'warm' is not known; choose one of moving, thermal, quiet"):
         openmm_mdgen.simulate(data / "ACE-A-NME.pdb", time=10, hydrogens="warm")
 
 

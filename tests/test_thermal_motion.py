@@ -149,7 +149,7 @@ def test_a_peptide_without_hydrogens(data):
 def test_simulate_moves_what_the_model_holds_fixed_and_nothing_else(data):
     settings = {"time": 70 * 10.0, "model": data / "tiny.safetensors", "seed": 3}
     moving, quiet = (
-        openmm_mdgen.simulate(data / "ACE-A-NME.pdb", hydrogens=kind, **settings) for kind in ("moving", "quiet")
+        openmm_mdgen.simulate(data / "ACE-A-NME.pdb", hydrogens=kind, **settings) for kind in ("thermal", "quiet")
     )
     backbone = quiet.select_atoms("name N CA C CH3").indices
     one, other = moving.trajectory[0].positions.copy(), quiet.trajectory[0].positions.copy()

@@ -105,8 +105,9 @@ def simulate(
     equilibrate
         Time generated before the first frame and left out.
     hydrogens
-        ``"moving"``: hydrogens, and lengths and angles of side chains and carbonyls that the model holds fixed, are
-        drawn about the start's as in MD; ``"quiet"``: all of them stay as in the start.
+        ``"moving"``: drawn about where they were placed, as in MD; ``"thermal"``: so are the lengths and angles of side
+        chains and carbonyls that the model holds fixed, which takes about half as long again; ``"quiet"``: as in the
+        start.
     select
         These atoms of the structure only: an MDAnalysis selection such as ``"protein"``.
     steps

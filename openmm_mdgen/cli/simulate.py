@@ -83,10 +83,10 @@ class Options:
 )
 @click.option(
     "--hydrogens",
-    type=click.Choice(["moving", "quiet"]),
+    type=click.Choice(["moving", "thermal", "quiet"]),
     default="moving",
     show_default=True,
-    help="Drawn from their thermal distribution, or as in the start.",
+    help="Drawn as in MD; thermal: side chains' lengths and angles too; quiet: all as in the start.",
 )
 @quiet_option
 def command(

@@ -82,6 +82,13 @@ class HydrogenMotion:
         """Frames (F, N, 3) Å with hydrogens that were placed at rest -> the same with hydrogens that move."""
         return self.parts_moved(frames, [len(frames)], [seed])
 
+    def blocks_moved(self, blocks: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
+        """As `moved`, of several blocks (B, F, N, 3) Å with a seed each."""
+        n_blocks, n_frames = blocks.shape[:2]
+        return self.parts_moved(blocks.reshape(-1, *blocks.shape[2:]), [n_frames] * n_blocks, seeds).reshape(
+            blocks.shape
+        )
+
     def parts_moved(
         self, frames: np.ndarray, sizes: Sequence[int], seeds: Sequence[int | tuple[int, ...]]
     ) -> np.ndarray:

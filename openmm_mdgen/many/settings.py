@@ -25,7 +25,7 @@ class Settings:
     temperature
         K, one that the model learned; None takes the model's.
     hydrogens
-        "moving" or "quiet".
+        "moving", "thermal" or "quiet".
     relax
         Whether frames are minimised before they are written.
     extension

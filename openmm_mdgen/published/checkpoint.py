@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import pickle
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -157,11 +159,23 @@ def published_name(name: str) -> str:
     return name
 
 
+@contextmanager
+def _namespaces_allowed() -> Iterator[None]:
+    """Lets torch read argparse.Namespace; its own context manager came with torch 2.5."""
+    before = torch.serialization.get_safe_globals()
+    torch.serialization.add_safe_globals([argparse.Namespace])
+    try:
+        yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(before)
+
+
 def _load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MDGenError(f"{path} is not a file; give the path of a published .ckpt file")
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with _namespaces_allowed():
             content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))

@@ -77,13 +77,17 @@ class LongFilter(nn.Module):
         Longest filter.
     """
 
+    time: Tensor
+    decay: Tensor
+
     def __init__(self, width: int, max_frames: int) -> None:
         super().__init__()
         time = torch.linspace(0, 1, max_frames)
         angle = 2 * math.pi * 1e-4 * torch.arange(max_frames) / max_frames
         self.features = nn.Parameter(torch.stack((time, angle.cos(), -angle.sin()), -1).unsqueeze(0))  # 1 T 3
-        self.time = nn.Buffer(time.reshape(1, -1, 1))
-        self.decay = nn.Buffer(torch.linspace(math.log(0.01) / 1.5, math.log(0.01) / 0.3, width).reshape(1, 1, -1))
+        self.register_buffer("time", time.reshape(1, -1, 1))
+        decay = torch.linspace(math.log(0.01) / 1.5, math.log(0.01) / 0.3, width)
+        self.register_buffer("decay", decay.reshape(1, 1, -1))
         self.skip = nn.Parameter(torch.randn(width))
         self.hidden = nn.ModuleList(nn.Linear(n_in, _FILTER_WIDTH) for n_in in (3, _FILTER_WIDTH, _FILTER_WIDTH))
         self.frequencies = nn.ParameterList(torch.ones(1, _FILTER_WIDTH) for _ in self.hidden)

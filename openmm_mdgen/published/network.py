@@ -34,6 +34,8 @@ class PublishedNetwork(nn.Module):
     >>> x_1 = integrate(velocity, x_0, solver="dopri5")
     """
 
+    positions: Tensor | None
+
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__()
         self.config = config
@@ -45,7 +47,8 @@ class PublishedNetwork(nn.Module):
         ends = config.key_frames == "ends"
         self.embed_forward = nn.Linear(N_OFFSET, width) if ends else None
         self.embed_backward = nn.Linear(N_OFFSET, width) if ends else None
-        self.positions = nn.Buffer(_sinusoidal_table(config.n_positions, width)) if config.n_positions else None
+        positions = _sinusoidal_table(config.n_positions, width) if config.n_positions else None
+        self.register_buffer("positions", positions)
         self.flow_time = FlowTime(width, config.time_scale)
         self.key_layers = nn.ModuleList(KeyLayer(config) for _ in range(config.n_layers))
         self._layers = [Layer(config) for _ in range(config.n_layers)]

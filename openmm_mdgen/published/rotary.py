@@ -16,9 +16,11 @@ class Rotary(nn.Module):
         Per head; even.
     """
 
+    inverse_period: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.inverse_period = nn.Buffer(10_000.0 ** (-torch.arange(0, channels, 2).float() / channels))
+        self.register_buffer("inverse_period", 10_000.0 ** (-torch.arange(0, channels, 2).float() / channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., N, D) at positions 0 to N - 1."""

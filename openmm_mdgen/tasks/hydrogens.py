@@ -1,4 +1,4 @@
-"""What a model holds fixed in generated frames, hydrogens above all: moving or quiet."""
+"""What a model holds fixed: hydrogens that move or are quiet, and side chains that may move with them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from collections.abc import Iterable
 import numpy as np
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
 from openmm_mdgen.geometry.thermal_motion import ThermalMotion
 from openmm_mdgen.peptide.peptide import Peptide
 
-KINDS = ("moving", "quiet")
+KINDS = ("moving", "thermal", "quiet")
 ROOM = 300.0
 """K, where a model says of no temperature."""
 
 
 def checked_hydrogens(hydrogens: str) -> str:
-    """``"moving"`` or ``"quiet"``.
+    """``"moving"``, ``"thermal"`` or ``"quiet"``.
 
     Raises
     ------
@@ -26,6 +27,28 @@ def checked_hydrogens(hydrogens: str) -> str:
     if hydrogens not in KINDS:
         raise MDGenError(f"hydrogens {hydrogens!r} is not known; choose one of {', '.join(KINDS)}")
     return hydrogens
+
+
+def motion_of(
+    hydrogens: str, peptide: Peptide, bonds: Iterable[tuple[int, int]], reference: np.ndarray, temperature: float
+) -> HydrogenMotion | ThermalMotion | None:
+    """What moves, by one of `KINDS`, at a temperature in K; bonds are those between heavy atoms."""
+    if hydrogens == "moving":
+        return hydrogen_motion(peptide, bonds, reference, temperature)
+    if hydrogens == "thermal":
+        return peptide_motion(peptide, bonds, reference, temperature)
+    return None
+
+
+def hydrogen_motion(
+    peptide: Peptide, bonds: Iterable[tuple[int, int]], reference: np.ndarray, temperature: float
+) -> HydrogenMotion:
+    """What moves the hydrogens of a peptide at a temperature in K; bonds are those between its heavy atoms."""
+    elements = ["H"] * peptide.n_atoms
+    for (_, name), atom in peptide.heavy.items():
+        elements[atom] = name[0]
+    rank = {atom: place for place, atom in enumerate(peptide.heavy.values())}
+    return HydrogenMotion(peptide.hydrogens, bonds, rank, elements, reference, temperature)
 
 
 def peptide_motion(

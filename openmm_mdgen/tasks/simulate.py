@@ -12,7 +12,7 @@ from torch import Tensor
 from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.atoms import task_atoms
-from openmm_mdgen.tasks.hydrogens import ROOM, checked_hydrogens, peptide_motion
+from openmm_mdgen.tasks.hydrogens import ROOM, checked_hydrogens, motion_of
 from openmm_mdgen.tasks.model import PeptideModel
 from openmm_mdgen.tasks.threads import in_parts
 from openmm_mdgen.tokens.tokens import Conditioning
@@ -27,15 +27,15 @@ class Simulate(PeptideModel):
     n_frames : int
         New frames per window.
     hydrogens : str
-        ``"moving"``: drawn from their thermal distribution about where they were placed; ``"quiet"``: as placed. The
-        rest is `PeptideModel`'s.
+        ``"moving"``: drawn from their thermal distribution about where they were placed; ``"thermal"``: so are lengths
+        and angles of side chains and carbonyls; ``"quiet"``: as placed. The rest is `PeptideModel`'s.
     """
 
     n_frames: int = 63
     hydrogens: str = "moving"
 
     def with_hydrogens(self, hydrogens: str) -> Simulate:
-        """This task with hydrogens that are ``"moving"`` or ``"quiet"``."""
+        """This task with hydrogens that are ``"moving"``, ``"thermal"`` or ``"quiet"``."""
         return replace(self, hydrogens=checked_hydrogens(hydrogens))
 
     def bind(
@@ -80,9 +80,8 @@ class SimulatePropagator:
     def __init__(self, task: Simulate, peptide: Peptide, interval: float, reference: np.ndarray) -> None:
         self.task, self.interval, self.n_frames = task, interval, task.n_frames
         self.atoms = task_atoms(task, peptide, reference)
-        self._motion = None
-        if task.hydrogens == "moving":
-            self._motion = peptide_motion(peptide, self.atoms.internal.bonds, reference, task.temperature or ROOM)
+        bonds, kelvin = self.atoms.internal.bonds, task.temperature or ROOM
+        self._motion = motion_of(task.hydrogens, peptide, bonds, reference, kelvin)
 
     def next_block(self, start: np.ndarray, seed: int) -> np.ndarray:
         """The frames (n_frames, N, 3) in Å that follow ``start`` (N, 3) in Å."""

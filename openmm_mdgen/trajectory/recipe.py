@@ -64,7 +64,7 @@ class Recipe:
     skip
         Frames generated before frame 0 and left out (equilibration).
     hydrogens
-        ``"moving"`` or ``"quiet"``, where the model knows of it.
+        ``"moving"``, ``"thermal"`` or ``"quiet"``, where the model knows of it.
     temperature
         K, of the ensemble, for models that learned several; None takes the model's own.
     task
