@@ -119,8 +119,8 @@ def structure(figures: Figures) -> str:
         shares = [row["structure"][key] for row in rows]
         cells.append([label, f"{np.mean(shares):.2%}", f"{max(shares):.2%}"])
     for row in figures["energies"]:
-        label = f"median energy above MD's, {row['peptide']}, kJ/mol (all quiet)"
-        cells.append([label, f"{row['shift']:+.0f} ({row['quiet_shift']:+.0f})", ""])
+        label = f"median energy above MD's, {row['peptide']}, kJ/mol (quiet, thermal)"
+        cells.append([label, f"{row['shift']:+.0f} ({row['quiet_shift']:+.0f}, {row['thermal_shift']:+.0f})", ""])
     return table(["", f"`peptide`, {len(rows)} ensembles", "the worst"], cells)
 
 
