@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.forcefield.minimizer import Minimizer, structure_minimizer
 from openmm_mdgen.geometry.frames import dihedral
 from openmm_mdgen.peptide.naming import CAPS
@@ -84,7 +85,8 @@ class Picture:
         for ax in axes[n_maps + 1 :]:
             ax.axis("off")
         figure.suptitle(title)
-        figure.savefig(path, dpi=120)
+        with replacing(path) as unfinished:
+            figure.savefig(unfinished, dpi=120)
 
     def median_energy(self) -> float | None:
         """Median of the energies in kJ/mol, if there are any."""

@@ -104,7 +104,7 @@ class Course:
         return {**parts, "step": self.step, "seconds": self.seconds, "losses": self.losses}
 
     def _write_losses(self) -> None:
-        with open(self.out / "losses.csv", "w", encoding="utf-8", newline="") as handle:
+        with replacing(self.out / "losses.csv") as path, open(path, "w", encoding="utf-8", newline="") as handle:
             writer = csv.writer(handle)
             writer.writerow(("step", "train", "validation", "seconds"))
             writer.writerows(self.losses)

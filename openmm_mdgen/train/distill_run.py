@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.tasks.model import STUDENT, inference_precision
 from openmm_mdgen.train.cache import open_cache
@@ -188,7 +189,7 @@ def distill_weights(
         training=teacher.training | {"student": about},
     )
     save_weights(path, weights)
-    with open(out / "losses.csv", "w", encoding="utf-8", newline="") as handle:
+    with replacing(out / "losses.csv") as unfinished, open(unfinished, "w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(("lesson", *(f"step {k + 1}" for k in range(config.evaluations))))
         writer.writerows(losses)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.train.cache import open_cache
 from openmm_mdgen.train.identity import IdentityConfig, Recovery, fit_identities, measure_recovery
 from openmm_mdgen.weights.header import IDENTITIES
@@ -77,7 +78,7 @@ def train_design(
 
 
 def _write(rows: list[tuple[str, Recovery]], path: Path) -> None:
-    with open(path, "w", encoding="utf-8", newline="") as handle:
+    with replacing(path) as unfinished, open(unfinished, "w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(("peptides", "run", "place", *Recovery._fields[1:]))
         for peptides, r in rows:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.train.cache import find_trajectories, temperature_of
 
@@ -207,7 +208,8 @@ def stage(plan: MoleculePlan, out: Path) -> tuple[Path, Path]:
         folder.mkdir(parents=True)
         names = [_write(plan, replica, part, folder, k) for k, (replica, part) in enumerate(parts)]
         rows = "".join(f"{name},{plan.temperature:g}\n" for name in names)
-        (folder / "temperatures.csv").write_text("trajectory,temperature_K\n" + rows, encoding="utf-8")
+        with replacing(folder / "temperatures.csv") as unfinished:  # last: says that the folder is whole
+            unfinished.write_text("trajectory,temperature_K\n" + rows, encoding="utf-8")
     return folders
 
 

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.train.cache import Cache, open_cache
 from openmm_mdgen.train.course import Course
@@ -369,4 +370,5 @@ def draw_losses(losses: Sequence[tuple[int, float, float, float]], path: Path) -
     axes.plot(steps, validation, color="#D55E00", label="validation (moving average)")
     axes.set(xlabel="step", ylabel="flow-matching loss")
     axes.legend(frameon=False)
-    figure.savefig(path, dpi=130)
+    with replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=130)
