@@ -1,6 +1,7 @@
 """A surrogate of one molecule: what is chosen from its MD, how it is split, and the whole recipe in a tiny setting."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +47,22 @@ def test_of_five_long_replicas_the_last_part_is_held_out(tmp_path):
     plan = plan_molecule([write(tmp_path / "md", n_replicas=5, n_frames=330)], temperature=300)
     assert not plan.by_replica and [part for _, part in plan.train] == [slice(0, 264)] * 5
     assert plan.n_frames == 64
+
+
+def test_a_folder_that_was_cut_off_at_its_last_file_is_staged_again(tmp_path, monkeypatch):
+    plan = plan_molecule([write(tmp_path / "md")], temperature=300)
+    written = Path.write_text
+
+    def cut(path, text, **options):
+        written(path, text[: len(text) // 2], **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, "write_text", cut)
+        stage(plan, tmp_path / "out")
+    assert not (tmp_path / "out" / "data" / "train" / "temperatures.csv").exists()
+    rows = [(folder / "temperatures.csv").read_text().splitlines()[1:] for folder in stage(plan, tmp_path / "out")]
+    assert [len(r) for r in rows] == [len(plan.train), len(plan.validation)]
 
 
 def test_fine_trajectories_are_thinned(tmp_path):
