@@ -77,6 +77,16 @@ def test_several_readers_at_once(make, tmp_path):
     assert not list((tmp_path / "cache").rglob("*.tmp"))
 
 
+def test_reading_that_fails_in_the_interpreter_makes_the_block_again(make, monkeypatch):
+    expected = make().block(1)
+
+    def mismatch(path):
+        raise SystemError("AST constructor recursion depth mismatch (before=39, after=37)")
+
+    monkeypatch.setattr(blocks_module.np, "load", mismatch)
+    np.testing.assert_array_equal(make().block(1), expected)
+
+
 def test_full_disk_costs_a_warning_and_no_frames(make, monkeypatch, tmp_path):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")

@@ -20,6 +20,8 @@ from openmm_mdgen.files.replacing import reason, replacing
 from openmm_mdgen.tasks.chain import Link, make_blocks
 from openmm_mdgen.tasks.propagator import Propagator
 
+_reading = threading.Lock()
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
@@ -59,11 +61,15 @@ class BlockFolder:
         self.folder = folder
 
     def load(self, index: int) -> Block | None:
-        """The stored block, or None where there is none or it is damaged."""
+        """The stored block, or None where there is none or it is damaged.
+
+        One thread reads at a time: numpy parses an array's header with `ast`, and two threads in it at once can raise
+        SystemError in CPython. Where a thread that is not ours was in it, the block is made again, with the same bits.
+        """
         try:
-            with np.load(self._path(index)) as file:
+            with _reading, np.load(self._path(index)) as file:
                 return Block(frames=file["frames"], last=file["last"])
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+        except (OSError, EOFError, KeyError, ValueError, SystemError, zipfile.BadZipFile):
             return None
 
     def save(self, index: int, block: Block) -> None:
