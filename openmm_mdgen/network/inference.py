@@ -126,11 +126,12 @@ class FastVelocity:
         """Of windows at one flow time, which share interval and temperature."""
         shared = (given.interval, *([] if given.temperature is None else [given.temperature]))
         key = (t, *(float(x[0]) for x in shared))
-        if key not in self._modulations:
+        found = self._modulations.get(key)
+        if found is None:  # another thread may empty the dictionary meanwhile
             if len(self._modulations) >= _KEPT:
                 self._modulations.clear()
-            self._modulations[key] = self._modulated(t, given.part(slice(0, 1)))
-        return self._modulations[key]
+            found = self._modulations[key] = self._modulated(t, given.part(slice(0, 1)))
+        return found
 
     def _modulated(self, t: float, one: Conditioning) -> _Modulation:
         network = self.network
