@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -16,6 +14,7 @@ from openmm_mdgen.evaluation.energies import Energies, Overlap
 from openmm_mdgen.evaluation.paths import PathScores
 from openmm_mdgen.evaluation.scores import Scores
 from openmm_mdgen.evaluation.sequences import Recovery
+from openmm_mdgen.files.tables import csv_text
 
 
 @dataclass(frozen=True)
@@ -170,11 +169,7 @@ class Results:
         content = asdict(self)
         for name in ("view", "verdicts", "notes"):
             del content[name]
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("name", "value"))
-        writer.writerows(_flat("", _plain(content)))
-        return text.getvalue()
+        return csv_text([("name", "value"), *_flat("", _plain(content))])
 
 
 def _plain(value: object) -> Any:

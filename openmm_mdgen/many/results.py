@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from openmm_mdgen.files.replacing import replacing
+from openmm_mdgen.files.tables import write_csv
 from openmm_mdgen.many.engine import Outcome
 from openmm_mdgen.many.folder import OutputFolder
 from openmm_mdgen.many.systems import Broken
@@ -114,9 +112,4 @@ def _write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[obje
     if not rows:
         path.unlink(missing_ok=True)
         return
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    with replacing(path) as file:
-        file.write_text(text.getvalue(), encoding="utf-8")
+    write_csv(path, [header, *rows])

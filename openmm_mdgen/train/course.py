@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from torch import nn
 
 from openmm_mdgen.files.replacing import replacing
+from openmm_mdgen.files.tables import write_csv
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -104,7 +104,4 @@ class Course:
         return {**parts, "step": self.step, "seconds": self.seconds, "losses": self.losses}
 
     def _write_losses(self) -> None:
-        with replacing(self.out / "losses.csv") as path, open(path, "w", encoding="utf-8", newline="") as handle:
-            writer = csv.writer(handle)
-            writer.writerow(("step", "train", "validation", "seconds"))
-            writer.writerows(self.losses)
+        write_csv(self.out / "losses.csv", [("step", "train", "validation", "seconds"), *self.losses])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +13,7 @@ import torch
 from torch import nn
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.files.replacing import replacing
+from openmm_mdgen.files.tables import write_csv
 from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.tasks.model import STUDENT, inference_precision
 from openmm_mdgen.train.cache import open_cache
@@ -189,10 +188,7 @@ def distill_weights(
         training=teacher.training | {"student": about},
     )
     save_weights(path, weights)
-    with replacing(out / "losses.csv") as unfinished, open(unfinished, "w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(("lesson", *(f"step {k + 1}" for k in range(config.evaluations))))
-        writer.writerows(losses)
+    write_csv(out / "losses.csv", [("lesson", *(f"step {k + 1}" for k in range(config.evaluations))), *losses])
     return path
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from openmm_mdgen.files.replacing import replacing
+from openmm_mdgen.files.tables import write_csv
 from openmm_mdgen.train.cache import open_cache
 from openmm_mdgen.train.identity import IdentityConfig, Recovery, fit_identities, measure_recovery
 from openmm_mdgen.weights.header import IDENTITIES
@@ -78,8 +77,5 @@ def train_design(
 
 
 def _write(rows: list[tuple[str, Recovery]], path: Path) -> None:
-    with replacing(path) as unfinished, open(unfinished, "w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(("peptides", "run", "place", *Recovery._fields[1:]))
-        for peptides, r in rows:
-            writer.writerow((peptides, r.place.length, r.place.place + 1, *r[1:4], *(f"{x:.4f}" for x in r[4:])))
+    places = [(who, r.place.length, r.place.place + 1, *r[1:4], *(f"{x:.4f}" for x in r[4:])) for who, r in rows]
+    write_csv(path, [("peptides", "run", "place", *Recovery._fields[1:]), *places])
