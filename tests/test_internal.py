@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openmm_mdgen.geometry.frames import bond_angle
 from openmm_mdgen.geometry.internal import INTERNAL, TORSIONS, InternalCoordinates
 from openmm_mdgen.geometry.sidechains import RESIDUES
 from openmm_mdgen.geometry.superpose import superpose
@@ -111,10 +112,34 @@ def test_proline_ring_closes_whatever_its_lengths_and_angles(seed):
 
 @settings(max_examples=15, deadline=None)
 @given(seed=SEEDS)
-def test_a_proline_that_cannot_close_keeps_its_hydrogens(seed):
-    """With the ring torsions anywhere, only the bond CG-CD gives way."""
+def test_proline_ring_closes_whatever_its_torsions(seed):
+    """CG is turned until the ring can close: its widest angle is 120 degrees, and no bond to hydrogen gives way."""
     peptide = Peptide.from_structure(structure("PSWYP"))
     frames, x = decoded("PSWYP", any_torsions("PSWYP", seed, proline=math.pi)), positions("PSWYP")
+    corners = [[peptide.heavy[residue, name] for name in ("N", "CD", "CG")] for residue in (0, 4)]
+    pairs = torch.tensor([*(c[k : k + 2] for c in corners for k in (0, 1)), *peptide.hydrogens.items()]).T
+    lengths = (frames[:, pairs[0]] - frames[:, pairs[1]]).norm(dim=-1)
+    expected = (x[pairs[0]] - x[pairs[1]]).norm(dim=-1)
+    torch.testing.assert_close(lengths, expected.expand_as(lengths), atol=1e-6, rtol=0)
+    angles = bond_angle(*frames[:, torch.tensor(corners)].unbind(2))
+    assert (angles < math.radians(120) + 1e-6).all()
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.6, -0.6])
+def test_a_proline_within_reach_keeps_its_torsion(turn):
+    values = internal("PSWYP").encode(positions("PSWYP"))[None].clone()
+    values[:, 4, 3] = turn
+    assert same_angles(internal("PSWYP").encode(decoded("PSWYP", values))[:, 4, 3], values[:, 4, 3]) < 1e-9
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=SEEDS)
+def test_a_proline_that_cannot_close_keeps_its_hydrogens(seed):
+    """Where its angles are bent too far, only the bond CG-CD gives way."""
+    peptide = Peptide.from_structure(structure("PSWYP"))
+    values, x = any_torsions("PSWYP", seed, proline=math.pi), positions("PSWYP")
+    values[..., -1] += 1.0  # CA-CB-CG
+    frames = decoded("PSWYP", values)
     deltas = [(peptide.heavy[residue, "CD"], peptide.heavy[residue, "N"]) for residue in (0, 4)]
     pairs = torch.tensor([*deltas, *peptide.hydrogens.items()]).T
     lengths = (frames[:, pairs[0]] - frames[:, pairs[1]]).norm(dim=-1)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 TORSION, BETA, BISECTOR = "torsion", "beta", "bisector"
+_WIDEST = -0.5  # cosine of proline's angle N-CD-CG at its widest, 120 degrees; 116 in MD
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class ChainBuilder:
         Per backbone atom after the first, the values that are its length, angle and torsion; -1 for none.
     layers : sequence of Layer
         Of all other atoms, in the order in which they can be placed.
-    rings : sequence of (int, int, int)
-        N, CG and CD of every proline.
+    rings : sequence of (int, int, int, int, int)
+        N, CA, CB, CG and CD of every proline.
     """
 
     def __init__(
@@ -67,14 +68,17 @@ class ChainBuilder:
         backbone: Sequence[int],
         chain_slots: Sequence[tuple[int, int, int]],
         layers: Sequence[Layer],
-        rings: Sequence[tuple[int, int, int]],
+        rings: Sequence[tuple[int, int, int, int, int]],
     ) -> None:
         self._n_atoms, self._layers, self._rings = n_atoms, layers, rings
         self._backbone = torch.tensor(backbone)
         slots = torch.tensor(chain_slots).reshape(-1, 3)
         self._lengths, self._angles, self._torsions = slots[:, 0], slots[1:, 1], slots[2:, 2]
         self._turning = [layer for layer in layers if layer.kind == TORSION]
-        self._ends = [(number, ring[2]) for number, ring in enumerate(rings)]
+        placed = [set(layer.atoms.tolist()) for layer in layers]
+        self._opened, self._closed = (
+            [[k for k, ring in enumerate(rings) if ring[end] in atoms] for atoms in placed] for end in (3, 4)
+        )
 
     def backbone(self, values: Tensor) -> Tensor:
         """Backbone (3, n, F) from its first atom, along the first axis and in the plane of the first two."""
@@ -94,7 +98,7 @@ class ChainBuilder:
         x = values.new_full((3, self._n_atoms, values.shape[1]), math.nan)
         x.index_copy_(1, self._backbone, backbone.contiguous())
         local = self._local(values, geometry)
-        for layer, constants in zip(self._layers, geometry.layers, strict=True):
+        for number, (layer, constants) in enumerate(zip(self._layers, geometry.layers, strict=True)):
             a, b, c = x.index_select(1, layer.abc.flatten()).unflatten(1, (3, -1)).unbind(1)
             constants = constants.to(x)
             if layer.kind == BISECTOR:
@@ -104,9 +108,10 @@ class ChainBuilder:
             else:
                 placed = _at_end(a, b, c, local.pop(0))
             x.index_copy_(1, layer.atoms, placed)
-            for number, end in self._ends:
-                if bool((layer.atoms == end).any()):
-                    self._close_ring(x, number, geometry.rings)
+            for ring in self._opened[number]:
+                self._bring_within_reach(x, ring, geometry.rings)
+            for ring in self._closed[number]:
+                self._close_ring(x, ring, geometry.rings)
         return x
 
     def _local(self, values: Tensor, geometry: Geometry) -> list[Tensor]:
@@ -124,13 +129,31 @@ class ChainBuilder:
         local[:, moving] = _along_and_across(length[moving], bent, free)
         return list(local.split([len(layer.atoms) for layer in self._turning], 1))
 
+    def _bring_within_reach(self, x: Tensor, ring: int, lengths: Tensor) -> None:
+        """Turn proline's CG about CA-CB, no further than needed, until N and CG leave room for CD between them."""
+        n, a, b, g, _ = self._rings[ring]
+        to_n, to_g = lengths[ring].to(x)
+        reach = to_n.square() + to_g.square() - 2 * _WIDEST * to_n * to_g  # squared
+        axis = _unit(x[:, b] - x[:, a])
+        arm, goal = x[:, g] - x[:, b], x[:, n] - x[:, b]
+        height, goal_height = ((v * axis).sum(0) for v in (arm, goal))
+        arm, goal = arm - height * axis, goal - goal_height * axis
+        length, goal_length = (v.square().sum(0).sqrt().clamp_min(1e-6) for v in (arm, goal))
+        goal = goal / goal_length
+        least = (height - goal_height).square() + length.square() + goal_length.square() - reach
+        least = (least / (2 * length * goal_length)).clamp(-1, 1)  # cosine of the angle between the two arms
+        aside = arm - (arm * goal).sum(0) * goal
+        turned = length * (least * goal + (1 - least.square()).sqrt() * _unit(aside))
+        far = (arm * goal).sum(0) < least * length
+        x[:, g] = torch.where(far, x[:, b] + height * axis + turned, x[:, g])
+
     def _close_ring(self, x: Tensor, ring: int, lengths: Tensor) -> None:
         """Move proline's CD to the nearest point that has the reference's bond lengths to N and to CG.
 
-        Where CG is too far away for both, the one to N is kept, and CD stays off the line so that its
+        Where bent angles leave CG too far away for both, the one to N is kept, and CD stays off the line so that its
         hydrogens have a direction.
         """
-        n, g, d = self._rings[ring]
+        n, _, _, g, d = self._rings[ring]
         to_n, to_g = lengths[ring].to(x)
         axis = x[:, g] - x[:, n]
         span = axis.square().sum(0).sqrt().clamp_min(1e-6)

@@ -130,7 +130,7 @@ class InternalCoordinates:
         placements += self._hydrogen_placements(hydrogens)
         self._layers = self._layer(placements)
         prolines = [a for a, t in zip(self._atoms, self.residue_types, strict=True) if t == "PRO"]
-        self._rings = [(a["N"], a["CG"], a["CD"]) for a in prolines]
+        self._rings = [(a["N"], a["CA"], a["CB"], a["CG"], a["CD"]) for a in prolines]
         slots = [(_flat(length), _flat(angle), _flat(torsion)) for length, angle, torsion in self.chain_slots]
         self._builder = ChainBuilder(n_atoms, self.backbone, slots, self._layers, self._rings)
 
@@ -304,7 +304,7 @@ class InternalCoordinates:
             )
         rings = [
             torch.stack((bond_length(reference[d], reference[n]), bond_length(reference[d], reference[g])))
-            for n, g, d in self._rings
+            for n, _, _, g, d in self._rings
         ]
         return Geometry(tuple(layers), torch.stack(rings) if rings else reference.new_zeros(0, 2), internal)
 
