@@ -1,6 +1,7 @@
 """Colouring white noise to motion inside gaps, and whitening motion."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -121,3 +122,14 @@ def test_a_rare_jump_does_not_set_the_scale():
     sums = SpectraSums(9, 22, 16)
     sums.add_sizes(motion, torch.tensor([0]), torch.ones(1, 16, dtype=torch.bool))
     assert 1 < float(sums.scales()[:, 0].mean()) < 2 < float(motion.std())
+
+
+def test_variance_is_proportional_to_the_temperature_where_the_spectra_have_one():
+    exists = torch.ones(3, 16, dtype=torch.bool)
+
+    def scale(spectra: GapSpectra, kelvin: float | None) -> torch.Tensor:
+        return chain_colour(spectra, 0, SEQUENCE, exists, 1.0, kelvin).scale
+
+    measured = replace(SPECTRA, temperature=torch.tensor(350.0))
+    torch.testing.assert_close(scale(measured, 280.0), scale(SPECTRA, None) * math.sqrt(280 / 350))
+    torch.testing.assert_close(scale(measured, None), scale(SPECTRA, 280.0))

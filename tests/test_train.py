@@ -1,5 +1,6 @@
 """Training: the cache, the windows, and runs that are deterministic, resumable and learn something."""
 
+import copy
 import csv
 import json
 import math
@@ -31,7 +32,7 @@ from openmm_mdgen.train.flow import build_optimizers, draw_times, flow_loss, rat
 from openmm_mdgen.train.gaps import GapBatches, GapConfig, measure_gap_spectra
 from openmm_mdgen.train.run import TrainConfig, train, united
 from openmm_mdgen.train.windows import Coverage, WindowBatches, WindowConfig, measure_normalization
-from openmm_mdgen.weights.checkpoint import load_task, read_weights
+from openmm_mdgen.weights.checkpoint import load_task, load_weights, read_weights
 from tests.helpers.tiny import DATA, internal, structure
 
 MD = DATA / "md"
@@ -321,6 +322,33 @@ def test_gaps(cache):
     assert one.counts.any() and (one.tokens[~one.counts] == 0).all()
     spread = torch.cat([gaps.draw(1, k).tokens[..., 1, :7].flatten() for k in range(10)])
     assert 0.5 < float(spread.std()) < 3  # white, as far as so few gaps can tell
+
+
+def test_gaps_at_several_temperatures(cache):
+    """Gaps of the same motion, half of which are said to be hotter: that motion counts for less, and noise for more."""
+    config = GapConfig(n_tokens=600, spacings=(1.0,), spacing_weights=(1.0,))
+    plain = measure_gap_spectra(cache, config)
+    assert plain.temperature is None and "temperature" not in config.tables(cache)
+    mixed, hot = copy.copy(cache), copy.copy(cache)
+    mixed.segments = [replace(s, temperature=(350.0, 450.0)[k % 2]) for k, s in enumerate(cache.segments)]
+    hot.segments = [replace(s, temperature=450.0) for s in cache.segments]
+    assert float(config.tables(mixed)["temperature"]) == 350.0
+    assert (measure_gap_spectra(mixed, config).variance <= plain.variance * 1.001).all()
+    at_350 = replace(plain, temperature=torch.tensor(350.0))
+    cooler, hotter = (GapBatches(c, at_350, config).draw(0, 0) for c in (cache, hot))
+    torch.testing.assert_close(hotter.tokens * math.sqrt(450 / 350), cooler.tokens, rtol=1e-3, atol=1e-3)
+    assert (hotter.conditioning.temperature == 450.0).all()
+
+
+def test_weights_of_one_temperature_start_a_run_of_several(cache):
+    start, config = load_weights(str(DATA / "tiny-upsample.safetensors")), GapConfig()
+    same, mixed = copy.copy(cache), copy.copy(cache)
+    same.segments = [replace(s, temperature=start.temperature) for s in cache.segments]
+    mixed.segments = [replace(s, temperature=300.0 + 50 * (k % 2)) for k, s in enumerate(cache.segments)]
+    assert config.adopted(start, same) is start
+    adopted = config.adopted(start, mixed)
+    assert float(adopted.tables["temperature"]) == start.temperature and adopted.state is start.state
+    assert config.adopted(adopted, same) is adopted
 
 
 # optimisation ----------------------------------------------------------------------------------------------------

@@ -34,6 +34,11 @@ from openmm_mdgen.files.names import is_same_file
 )
 @click.option("--dt", type=Time(), help="Time between the original frames, if the file does not say or is wrong.")
 @click.option("--model", default="peptide", show_default=True, help="A model's name or file, or 'linear' for none.")
+@click.option(
+    "--temperature",
+    type=float,
+    help="K, of the simulation that the frames are from, for models that learned several; default: the model's.",
+)
 @seed_option
 @device_option
 @quiet_option
@@ -48,6 +53,7 @@ def command(
     others: str | None,
     dt: float | None,
     model: str,
+    temperature: float | None,
     seed: int,
     device: str | None,
     quiet: bool,
@@ -66,6 +72,7 @@ def command(
                 interval,
                 model=model,
                 seed=seed,
+                temperature=temperature,
                 device=device,
                 dt=dt,
                 others=others,
@@ -82,6 +89,7 @@ def command(
                 select=select,
                 model=model,
                 seed=seed,
+                temperature=temperature,
                 device=device,
                 dt=dt,
                 others=others,

@@ -103,7 +103,7 @@ class Upsample:
                 f"{self.lengths[0]} to {self.lengths[1]}; use model='linear' or train a model on your own MD"
             )
         self._check_times(spacing, interval)
-        return UpsampleFiller(self._at(temperature), peptide, spacing, interval, structure.positions)
+        return UpsampleFiller(self.at(temperature), peptide, spacing, interval, structure.positions)
 
     def bind_chain_gaps(
         self, structure: Structure, spacing: float, interval: float, *, temperature: float | None = None
@@ -117,10 +117,16 @@ class Upsample:
         """
         peptide = Peptide.from_structure(structure, disulphides=True)
         self._check_times(spacing, interval)
-        return ChainFiller(self._at(temperature), peptide, spacing, interval, structure.positions)
+        return ChainFiller(self.at(temperature), peptide, spacing, interval, structure.positions)
 
-    def _at(self, temperature: float | None) -> Upsample:
-        """This task at a temperature in K, where the network knows several."""
+    def at(self, temperature: float | None) -> Upsample:
+        """This task at another temperature in K; itself for None.
+
+        Raises
+        ------
+        MDGenError
+            If the network did not learn that temperature.
+        """
         self.info.check_temperature(temperature)
         kelvin = self.temperature if temperature is None or self.temperatures is None else float(temperature)
         return replace(self, temperature=kelvin)
@@ -146,7 +152,7 @@ class UpsampleFiller:
         self.geometry = self.internal.geometry(torch.as_tensor(np.array(reference), dtype=torch.float64))
         self.sequence = sequence_to_indices(peptide.residue_types)
         pair = task.spectra.nearest(spacing, interval)
-        bands = chain_colour(task.spectra, pair, self.sequence, self.internal.exists, interval)
+        bands = chain_colour(task.spectra, pair, self.sequence, self.internal.exists, interval, task.temperature)
         self.colour = GapColour.from_bands(bands, self.n_between, spacing)
 
     def decoded(self, key_frames: np.ndarray) -> np.ndarray:

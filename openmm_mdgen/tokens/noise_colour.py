@@ -40,6 +40,9 @@ class GapSpectra:
     kept : Tensor (16,)
         How much of a key frame's deviation from that mean lasts through a gap: little, since lengths and angles are
         forgotten within 0.1 ps.
+    temperature : Tensor () or None
+        K, at which the variance was measured: that of harmonic motion is proportional to it, so it is scaled to what is
+        asked for. None where the weights know one temperature.
     """
 
     pairs: Tensor
@@ -49,6 +52,7 @@ class GapSpectra:
     before: Tensor
     mean: Tensor
     kept: Tensor
+    temperature: Tensor | None = None
 
     def nearest(self, spacing: float, interval: float) -> int:
         """Which of the measured pairs is nearest on a double-logarithmic plane."""
@@ -131,7 +135,14 @@ class BandColour:
     spread: Tensor
 
 
-def chain_colour(spectra: GapSpectra, pair: int, sequence: Tensor, exists: Tensor, interval: float) -> BandColour:
+def chain_colour(
+    spectra: GapSpectra,
+    pair: int,
+    sequence: Tensor,
+    exists: Tensor,
+    interval: float,
+    temperature: float | None = None,
+) -> BandColour:
     """The bands' colour of a chain.
 
     Parameters
@@ -145,8 +156,12 @@ def chain_colour(spectra: GapSpectra, pair: int, sequence: Tensor, exists: Tenso
         Channels that are not there keep to themselves.
     interval : float
         ps; the variance of a mode grows with the number of frames in a time.
+    temperature : float, optional
+        K, default that of the spectra.
     """
     finer = float(spectra.pairs[pair, 1]) / interval
+    if temperature is not None and spectra.temperature is not None:
+        finer *= temperature / float(spectra.temperature)
     scale = (spectra.variance[pair][:, sequence].double() * finer).sqrt()
     own, before = spectra.own[pair].double(), spectra.before[pair].double()
     eye = torch.eye(own.shape[-1], dtype=torch.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +23,9 @@ from openmm_mdgen.tokens.tokens import Conditioning, sequence_to_indices
 from openmm_mdgen.train.cache import Cache, Segment
 from openmm_mdgen.train.windows import Batch, Coverage, extent
 from openmm_mdgen.weights.checkpoint import Weights
+
+REFERENCE = 350.0
+"""K, of the spectra where the data have several temperatures."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,16 @@ class GapConfig:
         return replace(network, channels=N_GAP_CHANNELS, given_channels=N_GAP_VALUES, inpaints=False)
 
     def adopted(self, start: Weights, cache: Cache) -> Weights:
-        """Weights to start from, as they are."""
-        return start
+        """Weights to start from; their spectra are scaled with the temperature where the data have others."""
+        if "temperature" in start.tables or {round(s.temperature) for s in cache.segments} == {
+            round(start.temperature)
+        }:
+            return start
+        return replace(start, tables=start.tables | {"temperature": torch.tensor(start.temperature)})
 
     def tables(self, cache: Cache) -> dict[str, Tensor]:
         """Spectra of the motion inside gaps, measured once and kept with the weights."""
-        return asdict(measure_gap_spectra(cache, self))
+        return {k: v for k, v in asdict(measure_gap_spectra(cache, self)).items() if v is not None}
 
     def windows(self, cache: Cache, tables: dict[str, Tensor]) -> GapBatches:
         """What draws the batches."""
@@ -136,7 +144,7 @@ class GapBatches:
         sequence = torch.stack(sequences)
         left, right, inside = internal[:, 0], internal[:, -1], internal[:, 1:-1]
         pair = self.spectra.nearest(spacing, interval)
-        bands = [self._bands(pair, *_chain(pool[k][0]), interval) for k in chosen]
+        bands = [self._bands(pair, *_chain(pool[k][0]), interval, pool[k][0].temperature) for k in chosen]
         colour = GapColour.from_bands(stack_colours(bands), factor - 1, spacing)
         line = line_across(left, right, factor - 1, self.spectra.mean[sequence], self.spectra.kept)
         motion = motion_beside(inside, line)
@@ -152,9 +160,15 @@ class GapBatches:
         )
 
     def _chain_bands(
-        self, pair: int, residue_types: tuple[str, ...], exists: tuple[tuple[bool, ...], ...], interval: float
+        self,
+        pair: int,
+        residue_types: tuple[str, ...],
+        exists: tuple[tuple[bool, ...], ...],
+        interval: float,
+        temperature: float,
     ) -> BandColour:
-        return chain_colour(self.spectra, pair, sequence_to_indices(residue_types), torch.tensor(exists), interval)
+        sequence = sequence_to_indices(residue_types)
+        return chain_colour(self.spectra, pair, sequence, torch.tensor(exists), interval, temperature)
 
 
 def gap_conditioning(
@@ -187,7 +201,11 @@ def _pools(cache: Cache, config: GapConfig) -> dict[tuple[float, float, int], li
 
 
 def measure_gap_spectra(cache: Cache, config: GapConfig, per_segment: int = 20) -> GapSpectra:
-    """Second moments of the motion inside gaps, for every pair of spacing and interval that the data have."""
+    """Second moments of the motion inside gaps, for every pair of spacing and interval that the data have.
+
+    Where the data have several temperatures, motion is scaled to what it would be at 350 K if it were harmonic.
+    """
+    at = REFERENCE if len({round(segment.temperature) for segment in cache.segments}) > 1 else None
     pools: dict[tuple[float, float], list[tuple[Segment, int]]] = defaultdict(list)
     for (spacing, interval, _), found in _pools(cache, config).items():
         pools[spacing, interval] += found
@@ -197,16 +215,17 @@ def measure_gap_spectra(cache: Cache, config: GapConfig, per_segment: int = 20) 
     for (spacing, interval), found in sorted(pools.items()):
         factor = round(spacing / interval)
         sums = SpectraSums(factor - 1, len(TYPES), len(INTERNAL))
-        for gaps in _some_motion(cache, found, factor, per_segment, mean, kept):
+        for gaps in _some_motion(cache, found, factor, per_segment, mean, kept, at):
             sums.add_sizes(*gaps)
         scales = sums.scales()
-        for gaps in _some_motion(cache, found, factor, per_segment, mean, kept):
+        for gaps in _some_motion(cache, found, factor, per_segment, mean, kept, at):
             sums.add_products(*gaps, scales)
         measured.append((sums.frequencies(spacing), scales.square(), *sums.correlations()))
     n_bands = max(len(moments[0]) for moments in measured)
     padded = [[torch.cat((x, x[-1:].expand(n_bands - len(x), *x.shape[1:]))) for x in m] for m in measured]
     frequencies, variance, own, before = (torch.stack(x).float() for x in zip(*padded, strict=True))
-    return GapSpectra(torch.tensor(sorted(pools)).float(), frequencies, variance, own, before, mean, kept)
+    kelvin = None if at is None else torch.tensor(at)
+    return GapSpectra(torch.tensor(sorted(pools)).float(), frequencies, variance, own, before, mean, kept, kelvin)
 
 
 def _measure_kept(
@@ -245,13 +264,20 @@ def _type_means(cache: Cache, segments: list[Segment]) -> Tensor:
 
 
 def _some_motion(
-    cache: Cache, pool: list[tuple[Segment, int]], factor: int, most: int, mean: Tensor, kept: Tensor
+    cache: Cache,
+    pool: list[tuple[Segment, int]],
+    factor: int,
+    most: int,
+    mean: Tensor,
+    kept: Tensor,
+    kelvin: float | None,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Motion (G, factor - 1, L, 16) in the same gaps, the types (L,) and channels (L, 16) of its chain."""
+    """Motion (G, factor - 1, L, 16) in the gaps, as at ``kelvin``; types (L,) and channels (L, 16) of its chain."""
     for segment, frames in _some_gaps(cache, pool, factor, most):
         sequence, exists = sequence_to_indices(segment.residue_types), torch.tensor(segment.exists)
         line = line_across(frames[:, 0], frames[:, -1], factor - 1, mean[sequence], kept)
-        yield motion_beside(frames[:, 1:-1], line), sequence, exists
+        hotter = 1.0 if kelvin is None else math.sqrt(kelvin / segment.temperature)
+        yield hotter * motion_beside(frames[:, 1:-1], line), sequence, exists
 
 
 def _some_gaps(

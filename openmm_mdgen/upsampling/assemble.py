@@ -36,6 +36,7 @@ def build_engine(
     *,
     model: str | Path | GapModel | GapFiller = "peptide",
     seed: int = 0,
+    temperature: float | None = None,
     device: str | None = None,
     others: str | None = None,
 ) -> Engine:
@@ -53,6 +54,8 @@ def build_engine(
         ``"linear"``, a model's name or file, or an object (see `openmm_mdgen.tasks.gap`).
     seed
         Of the model's noise.
+    temperature
+        K, of the motion between key frames, for models that learned several; default: the model's.
     device
         As for `load_task`.
     others
@@ -61,9 +64,10 @@ def build_engine(
     Raises
     ------
     MDGenError
-        If there are other atoms and `others` does not say what to do, or the model cannot take the molecule.
+        If there are other atoms and `others` does not say what to do, or the model cannot take the molecule or did not
+        learn the temperature.
     """
-    loaded = load_gap_model(model, device)
+    loaded = load_gap_model(model, device, temperature)
     modelled, rest = _split(atoms, not is_gap_model(loaded), others)
     symbols = elements(atoms)
     groups = []

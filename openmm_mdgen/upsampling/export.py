@@ -26,6 +26,7 @@ def upsample_to_file(
     select: str | None = None,
     model: str | Path | GapModel | GapFiller = "peptide",
     seed: int = 0,
+    temperature: float | None = None,
     device: str | None = None,
     dt: float | None = None,
     others: str | None = None,
@@ -43,7 +44,7 @@ def upsample_to_file(
         Time between the new frames, ps.
     select
         Write these atoms only (MDAnalysis selection); they alone are upsampled. A PDB file of them is written beside.
-    model, seed, device, dt, others
+    model, seed, temperature, device, dt, others
         See `openmm_mdgen.upsample`.
     progress
         Called with (frames done, frames in all).
@@ -68,7 +69,7 @@ def upsample_to_file(
         raise MDGenError(f"{target.parent} is not a folder you may write to; give another with -o")
     coarse = open_trajectory(path, topology)
     atoms = coarse if select is None else select_atoms(coarse, select)
-    fine = upsample(atoms, interval, model, seed, dt=dt, others=others)
+    fine = upsample(atoms, interval, model, seed, temperature=temperature, device=device, dt=dt, others=others)
     write_fitting_topology(fine.atoms, len(coarse.atoms), target)
     with replacing(target) as unfinished:
         _write(fine, unfinished, progress)

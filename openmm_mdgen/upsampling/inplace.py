@@ -39,6 +39,7 @@ def upsample_dcd(
     *,
     model: str | Path | GapModel | GapFiller = "peptide",
     seed: int = 0,
+    temperature: float | None = None,
     device: str | None = None,
     dt: float | None = None,
     others: str | None = None,
@@ -60,7 +61,7 @@ def upsample_dcd(
         Any topology that MDAnalysis reads.
     interval
         Time between the frames of the result, ps; divides the spacing of the file.
-    model, seed, device, others
+    model, seed, temperature, device, others
         See `openmm_mdgen.upsampling.assemble.build_engine`.
     dt
         Time between the frames of the file in ps, where its header does not say or says it wrong.
@@ -97,7 +98,9 @@ def upsample_dcd(
         _check_permission(source, target, backup)
         finer = (dcd.header if dt is None else dcd.header.with_spacing(dt)).finer(factor, (len(dcd) - 1) * factor + 1)
         atoms = _atoms(topology, dcd)
-        engine = build_engine(atoms, spacing, factor, model=model, seed=seed, device=device, others=others)
+        engine = build_engine(
+            atoms, spacing, factor, model=model, seed=seed, temperature=temperature, device=device, others=others
+        )
         plan = Plan(finer, len(dcd) - 1, engine, _identity(dcd, engine, finer))
         part = PartFile(target)
         try:

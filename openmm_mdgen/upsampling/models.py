@@ -14,6 +14,7 @@ from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.gap import ChainGapModel, GapFiller, GapModel
 from openmm_mdgen.tasks.protocols import ModelLike, is_gap_filler, is_gap_model, model_info
 from openmm_mdgen.tasks.ranges import check_time
+from openmm_mdgen.tasks.upsample import Upsample
 from openmm_mdgen.upsampling.gaps import Gaps
 from openmm_mdgen.upsampling.molecules import superposition_weights
 from openmm_mdgen.upsampling.named import NamedModel
@@ -26,31 +27,44 @@ from openmm_mdgen.upsampling.windows import (
     window_structure,
     window_weights,
 )
-from openmm_mdgen.weights.roles import as_upsampler
+from openmm_mdgen.weights.roles import as_upsampler, tuned
 
 
-def load_gap_model(model: ModelLike, device: str | None = None) -> GapModel | GapFiller | None:
-    """The object behind a name; None for ``"linear"``.
+def load_gap_model(
+    model: ModelLike, device: str | None = None, temperature: float | None = None
+) -> GapModel | GapFiller | None:
+    """The object behind a name, at a temperature in K (None: its own); None for ``"linear"``.
 
     Raises
     ------
     MDGenError
-        If the name is unknown or the model does not fill gaps.
+        If the name is unknown, the model does not fill gaps, or is not one of that temperature.
     """
     if isinstance(model, str) and model == "linear":
+        if temperature is not None:
+            raise MDGenError(f"model 'linear' knows no temperature, {temperature:g} K was given; leave it out")
         return None
     if not isinstance(model, str | Path) and not (is_gap_model(model) or is_gap_filler(model)):
         raise MDGenError(f"model= got a {type(model).__name__} without fill or bind_gaps; see openmm_mdgen.tasks.gap")
     found = as_upsampler(model, device)
-    return NamedModel(model, device, found) if isinstance(model, str | Path) and is_gap_model(found) else found
+    if temperature is not None and model_info(found).temperatures is None:
+        raise MDGenError(
+            f"model {model_info(found).name!r} does not say what temperatures it knows, {temperature:g} K was given; "
+            "leave it out, or give the model temperatures"
+        )
+    found = tuned(found, temperature=temperature)
+    if isinstance(model, str | Path) and is_gap_model(found):
+        return NamedModel(model, device, found, temperature)
+    return found
 
 
 def model_identity(model: GapModel | GapFiller | None) -> str:
     """What an interrupted run must find again to go on."""
     if model is None:
         return "linear"
-    kind = type(model.loaded() if isinstance(model, NamedModel) else model).__name__
-    return f"{kind} {model_info(model).content_hash or 'unhashed'}"
+    inner = model.loaded() if isinstance(model, NamedModel) else model
+    kelvin = f" {inner.temperature:g} K" if isinstance(inner, Upsample) and inner.temperatures else ""
+    return f"{type(inner).__name__} {model_info(model).content_hash or 'unhashed'}{kelvin}"
 
 
 def molecule_gaps(model: GapModel | GapFiller, structure: Structure, spacing: float, factor: int) -> Gaps:

@@ -12,7 +12,7 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.gap import GapFiller, GapModel
 from openmm_mdgen.tasks.protocols import ModelInfo, is_gap_model, model_info
-from openmm_mdgen.weights.roles import as_upsampler
+from openmm_mdgen.weights.roles import as_upsampler, tuned
 
 
 class NamedModel:
@@ -26,10 +26,12 @@ class NamedModel:
         Likewise.
     model
         What they gave.
+    temperature
+        K, of the motion; None for the model's own.
     """
 
-    def __init__(self, name: str | Path, device: str | None, model: GapModel) -> None:
-        self._name, self._device = name, device
+    def __init__(self, name: str | Path, device: str | None, model: GapModel, temperature: float | None = None) -> None:
+        self._name, self._device, self._temperature = name, device, temperature
         self._model: GapModel | None = model
 
     def __getstate__(self) -> dict[str, object]:
@@ -43,7 +45,7 @@ class NamedModel:
     def loaded(self) -> GapModel:
         """The model, loaded again after travelling."""
         if self._model is None:
-            model = as_upsampler(self._name, self._device)
+            model = tuned(as_upsampler(self._name, self._device), temperature=self._temperature)
             if not is_gap_model(model):
                 raise MDGenError(f"model {str(self._name)!r} is another one in this process; name it by its file")
             self._model = model

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import numpy as np
 from MDAnalysis import AtomGroup, Merge, Universe
 from MDAnalysis.coordinates.base import ProtoReader
 
@@ -26,6 +27,7 @@ def upsample(
     model: str | Path | GapModel | GapFiller = "peptide",
     seed: int = 0,
     *,
+    temperature: float | None = None,
     device: str | None = None,
     dt: Time | None = None,
     others: str | None = None,
@@ -44,6 +46,9 @@ def upsample(
         object as described in `openmm_mdgen.tasks.gap`.
     seed
         Of the model's noise; the same seed gives the same frames.
+    temperature
+        K, that of the simulation which the frames are from, for models that learned several; files do not say it.
+        Default: the model's (350 K for the bundled one).
     device
         ``"cpu"``, ``"cuda"``, ...; default: CUDA where it is present.
     dt
@@ -62,7 +67,7 @@ def upsample(
     ------
     MDGenError
         If the interval does not divide the spacing, the spacing is unknown, there are atoms that the model does not
-        know, or spacing and interval lie outside what the model learned.
+        know, or spacing, interval or temperature lie outside what the model learned.
 
     Notes
     -----
@@ -71,7 +76,7 @@ def upsample(
 
     Examples
     --------
-    >>> fine = openmm_mdgen.upsample(mda.Universe("pep.pdb", "pep.xtc"), interval=0.1)
+    >>> fine = openmm_mdgen.upsample(mda.Universe("pep.pdb", "pep.xtc"), interval=0.1, temperature=300)
     >>> len(fine.trajectory)
     """
     kept = one_location(universe.atoms)
@@ -89,28 +94,21 @@ def upsample(
     factor = upsampling_factor(spacing, interval, name)
     if factor == 1:
         raise MDGenError(f"the frames of {name} are {spacing:g} ps apart already; give an interval finer than that")
-    return _finer(universe, source, spacing, factor, model=model, seed=seed, device=device, others=others)
-
-
-def _finer(
-    universe: Universe | AtomGroup,
-    source: ProtoReader,
-    spacing: float,
-    factor: int,
-    *,
-    model: str | Path | GapModel | GapFiller,
-    seed: int,
-    device: str | None,
-    others: str | None,
-) -> Universe:
-    is_whole = isinstance(universe, Universe)
-    indices = None if is_whole else universe.indices
-    first = source[0]
-    fine = _without_frames(universe) if is_whole else Merge(universe)
-    fine.load_new(first.positions[slice(None) if is_whole else indices], dimensions=first.dimensions)
-    engine = build_engine(fine.atoms, spacing, factor, model=model, seed=seed, device=device, others=others)
+    indices = None if isinstance(universe, Universe) else universe.indices
+    fine = _first_frame(universe, source, indices)
+    engine = build_engine(
+        fine.atoms, spacing, factor, model=model, seed=seed, temperature=temperature, device=device, others=others
+    )
     fine.trajectory = UpsampledReader(source, engine, spacing, indices)
-    return name_universe(fine, universe.universe.filename)
+    return name_universe(fine, coarse.filename)
+
+
+def _first_frame(universe: Universe | AtomGroup, source: ProtoReader, indices: np.ndarray | None) -> Universe:
+    """The atoms, or those with these indices, at the first frame of a trajectory."""
+    first = source[0]
+    fine = _without_frames(universe) if indices is None else Merge(universe)
+    fine.load_new(first.positions[slice(None) if indices is None else indices], dimensions=first.dimensions)
+    return fine
 
 
 def _without_frames(universe: Universe) -> Universe:

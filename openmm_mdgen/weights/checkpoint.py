@@ -148,7 +148,7 @@ def _empty_tables(about: dict[str, Any], config: VelocityConfig, found: dict[str
         "before": square,
         "mean": torch.empty(len(TYPES), config.channels),
         "kept": torch.empty(config.channels),
-    }
+    } | ({"temperature": torch.empty(())} if "temperature" in found else {})
 
 
 def check_state(expected: dict[str, Tensor], found: dict[str, Tensor], path: Path) -> None:
