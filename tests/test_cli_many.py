@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from openmm_mdgen.cli import main
 from openmm_mdgen.cli import many as cli_many
 from openmm_mdgen.many import simulate
 from openmm_mdgen.many.engine import Outcome, Progress
 from openmm_mdgen.many.results import ManyResult
+from tests.helpers.clusters import in_process
 from tests.helpers.tiny import DATA
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
@@ -21,10 +22,7 @@ TINY = str(DATA / "tiny.safetensors")
 @pytest.fixture(scope="module")
 def scheduler():
     """The address of a scheduler with one worker in this process."""
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
+    with in_process() as cluster, Client(cluster) as client:
         yield client.scheduler.address
 
 

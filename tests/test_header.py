@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.weights.header import bundled_path, file_info, read_header
+from openmm_mdgen.weights.header import bundled_path, file_info, own_weights, read_header
 from openmm_mdgen.weights.tensor_file import write_tensors
 from tests.helpers.tiny import DATA
 
@@ -24,3 +24,12 @@ def test_files_that_say_nothing(tmp_path):
     write_tensors(tmp_path / "c.safetensors", {"x": torch.zeros(1)}, {"about": '{"name": "c"}', "format": "theirs"})
     with pytest.raises(MDGenError, match="unreadable metadata"):
         file_info(tmp_path / "c.safetensors")
+
+
+def test_which_models_are_known_by_their_file(tmp_path):
+    assert own_weights("peptide") == bundled_path("peptide")
+    assert own_weights(DATA / "tiny.safetensors") == DATA / "tiny.safetensors"
+    for other in ("linear", "gone.safetensors", "hf://lab/model/a.safetensors", tmp_path):
+        assert own_weights(other) is None
+    write_tensors(tmp_path / "a.safetensors", {"x": torch.zeros(1)}, {"format": "theirs"})
+    assert own_weights(tmp_path / "a.safetensors") is None

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from distributed import Client, LocalCluster, get_worker
+from distributed import Client, get_worker
 from MDAnalysis import Universe
 
 import openmm_mdgen
@@ -26,6 +26,7 @@ from openmm_mdgen.tasks.propagator import next_blocks
 from openmm_mdgen.tasks.together import next_blocks_together
 from openmm_mdgen.tokens.tokens import N_CHANNELS
 from openmm_mdgen.weights.checkpoint import Weights, load_task, save_weights
+from tests.helpers.clusters import in_process
 from tests.helpers.tiny import DATA, rearranged, structure
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
@@ -37,10 +38,7 @@ FILES = [DATA / f"{name}.pdb" for name in ("QGRE", "NDKMF", "PSWYP", "ACE-A-NME"
 @pytest.fixture(scope="module")
 def client():
     """Two workers in this process."""
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
+    with in_process(2) as cluster, Client(cluster) as client:
         yield client
 
 

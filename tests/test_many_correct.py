@@ -5,10 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from openmm_mdgen.cli import main
 from openmm_mdgen.many.correct import correct_many
+from tests.helpers.clusters import in_process
 from tests.helpers.correction_frames import hot_frames, to_universe
 from tests.helpers.tiny import DATA
 
@@ -28,10 +29,7 @@ SHORT = {
 @pytest.fixture(scope="module")
 def client():
     """One worker in this process."""
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
+    with in_process() as cluster, Client(cluster) as client:
         yield client
 
 

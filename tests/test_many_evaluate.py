@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from openmm_mdgen.cli import main
 from openmm_mdgen.errors import MDGenError
@@ -14,6 +14,7 @@ from openmm_mdgen.many.each import Job, run_each
 from openmm_mdgen.many.evaluate import evaluate_many
 from openmm_mdgen.many.patterns import matching_names
 from openmm_mdgen.many.workers import Cluster
+from tests.helpers.clusters import in_process
 from tests.helpers.evaluate_toys import heavy_universe, toy_frames
 from tests.helpers.tiny import DATA
 
@@ -24,10 +25,7 @@ QUICK = {"lag": 20.0, "energies": False, "view": False}
 @pytest.fixture(scope="module")
 def client():
     """One worker in this process: matplotlib draws in one thread only."""
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
+    with in_process() as cluster, Client(cluster) as client:
         yield client
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 from MDAnalysis import Universe
 
 from openmm_mdgen.cli import main
@@ -32,6 +32,7 @@ from openmm_mdgen.trajectory import recipe_file
 from openmm_mdgen.upsampling.dcd import DCD
 from openmm_mdgen.upsampling.inplace import upsample_dcd
 from openmm_mdgen.upsampling.partfile import PartFile
+from tests.helpers.clusters import in_process
 from tests.helpers.dcd_files import STEP_PS, walk, write_dcd, write_topology
 from tests.helpers.gap_fillers import Shaking
 from tests.helpers.tiny import DATA
@@ -233,8 +234,7 @@ def test_simulating_twice_to_one_name(windows, tmp_path, monkeypatch, name):
 @needs_proc
 def test_many_systems_are_published(windows, tmp_path):
     files = [DATA / f"{name}.pdb" for name in ("QGRE", "NDKMF")]
-    local = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None)
-    with local as cluster, Client(cluster) as client:
+    with in_process() as cluster, Client(cluster) as client:
         for _ in range(2):
             result = simulate_many(
                 files, 50, model=TINY, output=tmp_path, scheduler=client, extension="trr", overwrite=True

@@ -87,10 +87,17 @@ def default_workers(threads: int) -> int:
 
 
 def _local_cluster(n_workers: int) -> LocalCluster:
+    """Workers that share all of this machine's memory; by itself dask gives each the share of one core."""
     from distributed import LocalCluster
+    from distributed.system import MEMORY_LIMIT
 
     return LocalCluster(
-        n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
+        n_workers=n_workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+        memory_limit=MEMORY_LIMIT // n_workers,
     )
 
 
@@ -175,14 +182,21 @@ class Demand:
         return faults
 
     def _model_faults(self, model: ModelLike) -> list[str]:
-        from openmm_mdgen.weights.checkpoint import load_task
-
         try:
-            found = model_info(load_task(model, "cpu")).content_hash
+            found = _content_hash(model)
         except MDGenError as error:
             return [f"cannot load the model ({error})"]
         same = found == self.model_hash
         return [] if same else [f"has model {model!r} with content {found[:12]}, not {self.model_hash[:12]}"]
+
+
+def _content_hash(model: ModelLike) -> str:
+    """Content of a model; weights of our own are not loaded for it, since what loads elsewhere loads here too."""
+    from openmm_mdgen.weights.checkpoint import load_task
+    from openmm_mdgen.weights.header import file_info, own_weights
+
+    path = own_weights(model) if isinstance(model, str | Path) else None
+    return model_info(load_task(model, "cpu")).content_hash if path is None else file_info(path).content_hash
 
 
 def versions() -> tuple[tuple[str, str], ...]:

@@ -83,6 +83,21 @@ def file_info(path: Path) -> ModelInfo:
         raise MDGenError(f"weights file {path} has unreadable metadata ({error}); fetch or train it again") from error
 
 
+def own_weights(model: str | Path) -> Path | None:
+    """The file of a model of our own, by path or bundled name; None for all that must be loaded to be known.
+
+    Raises
+    ------
+    MDGenError
+        If the file is damaged.
+    """
+    path, point = Path(model), registered_models().get(str(model))
+    if path.suffix == ".safetensors" and path.is_file():
+        return path if read_header(path).get("format") == VELOCITY else None
+    is_bundled = point is not None and point.value.startswith("openmm_mdgen.") and bundled_path(point.name).is_file()
+    return bundled_path(str(model)) if is_bundled else None
+
+
 def _tasks(metadata: dict[str, str], about: dict[str, Any]) -> tuple[str, ...]:
     if metadata["format"] == IDENTITIES:
         return ("identities",)
