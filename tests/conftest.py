@@ -1,18 +1,34 @@
 """Fixtures for all tests."""
 
 import copy
+import random
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import openmm as mm
 import pytest
+import torch
 from openmm import app, unit
 
 from openmm_mdgen.integrator import GenerativeIntegrator
 from tests.helpers.registry import registry  # noqa: F401  a fixture
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# the same examples every time, however slow the machine is
+hypothesis.settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("steady")
+
+
+def pytest_runtest_setup() -> None:
+    """Every test begins with the same random numbers, whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 class ToyPropagator:

@@ -81,6 +81,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setenv("HF_ENDPOINT", server.url)
     set_offline(monkeypatch, False)
     monkeypatch.setenv("HF_TOKEN", "")
+    monkeypatch.setenv("no_proxy", "*")
     yield server
     server.shutdown()
     server.server_close()

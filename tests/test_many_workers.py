@@ -154,6 +154,15 @@ def test_local_workers_are_given_time_to_come_back(monkeypatch):
     assert dask.config.get("distributed.deploy.lost-worker-timeout") != "10 minutes"
 
 
+def test_local_workers_share_all_memory(monkeypatch):
+    """Not a core's share of it each, at which dask holds a worker up and then kills it."""
+    import distributed
+    from distributed.system import MEMORY_LIMIT
+
+    monkeypatch.setattr(distributed, "LocalCluster", lambda **options: options)
+    assert workers._local_cluster(3)["memory_limit"] == MEMORY_LIMIT // 3
+
+
 def test_a_scheduler_that_goes_away_leaves_what_is_whole(tmp_path, held):
     """It is closed as soon as the first of several batches is done."""
     with in_process() as cluster:

@@ -329,7 +329,7 @@ def test_letters_that_a_terminal_lacks_end_nothing(tmp_path):
     command = [sys.executable, "-m", "openmm_mdgen", "simulate", "ψ.pdb", "--time", "50ps", "--model", str(TINY)]
     environment = os.environ | {"PYTHONIOENCODING": "cp1252:strict"}
     run = subprocess.run(
-        [*command, "-o", "φ.dcd"], cwd=tmp_path, env=environment, capture_output=True, check=False, timeout=300
+        [*command, "-o", "φ.dcd"], cwd=tmp_path, env=environment, capture_output=True, check=False, timeout=900
     )
     assert run.returncode == 0, run.stderr
     assert b"?.dcd" in run.stdout and (tmp_path / "φ.dcd").exists()

@@ -294,7 +294,7 @@ def threads():
 def test_forked_process_after_frames_were_made_in_the_parent(threads, universe, frames):
     universe.trajectory[20]
     with multiprocessing.get_context("fork").Pool(2) as pool:
-        found = pool.map_async(_last_positions, [universe, universe]).get(timeout=60)
+        found = pool.map_async(_last_positions, [universe, universe]).get(timeout=600)
     np.testing.assert_array_equal(found, [frames[-1], frames[-1]])
 
 

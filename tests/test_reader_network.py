@@ -82,7 +82,7 @@ def test_pickles_hold_no_weights(universe):
 def test_forked_after_frames_were_made_in_the_parent(threads, universe, frames):
     universe.trajectory[-1]
     with multiprocessing.get_context("fork").Pool(2) as pool:
-        found = pool.map_async(_last_positions, [universe, universe]).get(timeout=60)
+        found = pool.map_async(_last_positions, [universe, universe]).get(timeout=600)
     np.testing.assert_array_equal(found, [frames[-1], frames[-1]])
 
 

@@ -241,7 +241,7 @@ def test_a_forked_child_does_not_wait_for_the_threads_of_a_forgotten_context(pat
         del relax, circle, universe
         child = multiprocessing.get_context("fork").Process(target=gc.collect)
         child.start()
-        child.join(30)
+        child.join(600)
         code = child.exitcode
         child.kill()
     finally:

@@ -118,7 +118,7 @@ def test_a_forked_child_reads_on(tmp_path):
 
     process = multiprocessing.get_context("fork").Process(target=read)
     process.start()
-    assert parent.poll(60)
+    assert parent.poll(600)
     received = parent.recv()
     process.join()
     np.testing.assert_array_equal(received[1], expected)

@@ -162,7 +162,7 @@ def test_upsampled_twice(coarse):
 
 
 def _last_frame(reader, results):
-    results.put(reader[reader.n_frames - 1].positions.copy())
+    results.send(reader[reader.n_frames - 1].positions.copy())
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork")
@@ -170,10 +170,11 @@ def test_a_forked_child_reads_the_same(coarse):
     coarse.trajectory.add_transformations(*fitted(coarse))
     fine = upsample(coarse, 10 / FACTOR, model=Shaking(FACTOR))
     context = multiprocessing.get_context("fork")
-    results = context.SimpleQueue()
+    parent, results = context.Pipe(duplex=False)
     child = context.Process(target=_last_frame, args=(fine.trajectory, results))
     child.start()
-    found = results.get()
+    assert parent.poll(600)
+    found = parent.recv()
     child.join()
     np.testing.assert_array_equal(found, fine.trajectory[-1].positions)
 
