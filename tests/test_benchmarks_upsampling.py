@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.helpers.tiny import DATA
+
 
 @pytest.fixture(autouse=True)
 def benchmarks(monkeypatch):
@@ -83,3 +85,22 @@ def test_mean_of_weights(tmp_path):
     result = CliRunner().invoke(average_weights.main, other)
     assert result.exit_code == 1 and "scaled differently" in result.output
     assert not (tmp_path / "none.safetensors").exists()
+
+
+def test_bursts_are_scored_with_those_near_their_temperature(tmp_path):
+    from MDAnalysis import Universe, Writer
+    from upsampling_temperatures import filled, read_bursts
+
+    universe = Universe(str(DATA / "QGRE.pdb"))
+    universe.atoms.write(str(tmp_path / "heavy.pdb"))
+    rows = ["trajectory,temperature_K"]
+    for k, kelvin in enumerate((280.0, 302.5, 314.0, 340.0)):
+        with Writer(str(tmp_path / f"burst{k}.xtc"), n_atoms=len(universe.atoms)) as writer:
+            for _ in range(25):
+                writer.write(universe.atoms)
+        rows.append(f"burst{k}.xtc,{kelvin}")
+    (tmp_path / "temperatures.csv").write_text("\n".join(rows))
+    found, bursts = read_bursts(tmp_path, 300.0, 350.0, 10)
+    assert [kelvin for kelvin, _ in bursts] == [302.5, 314.0] and bursts[0][1].shape == (21, len(found.atoms), 3)
+    again = filled(found, bursts[0][1], 10, "Cartesian", 300.0, 0)
+    np.testing.assert_allclose(again, bursts[0][1], atol=1e-4)

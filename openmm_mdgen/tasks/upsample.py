@@ -27,6 +27,7 @@ from openmm_mdgen.tokens.noise_colour import GapColour, GapSpectra, chain_colour
 from openmm_mdgen.tokens.tokens import Conditioning, sequence_to_indices
 
 _WINDOW = 20  # residues; scores of a fold are those of windows as long as the peptides that were learned
+_RUN = 8  # residues whose backbone is built at once: the longer, the wider the last ones swing
 _SHORT = 3.0  # ps between key frames
 _MAX_BATCH = 40_000  # frames times residues in one call of the network
 
@@ -239,7 +240,7 @@ class ChainFiller(UpsampleFiller):
     ) -> None:
         super().__init__(task, peptide, spacing, interval, reference)
         self.bridges = Bridges(peptide.residue_types, peptide.heavy, np.asarray(reference))
-        self.runs = BackboneRuns(self.internal, task.lengths[1])
+        self.runs = BackboneRuns(self.internal, min(_RUN, task.lengths[1]))
         self.windows = context_windows(len(self.sequence), _WINDOW)
         self.solver = SolverConfig("midpoint", 1) if spacing <= _SHORT else SolverConfig("euler", 3)
 
