@@ -89,6 +89,22 @@ def test_a_checkpoint_is_taken_up(tmp_path):
     assert again.fabric.said == "resuming at step 5 of 10"
 
 
+def test_the_loss_of_weights_to_start_from_comes_first(tmp_path):
+    here = course(tmp_path, patience=1)
+    here.begin(lambda: 1.5)
+    here.begin(lambda: 9.0)  # of a run that goes on
+    assert here.fabric.said == "validation loss of the weights to start from: 1.5000"
+    here.step = 5
+    here.note(1.0, 1.6, 30.0)
+    assert here.is_stale()  # what is not better than the start is no progress
+    here.save({}, nn.Linear(1, 1), (tmp_path / "exported").touch)
+    assert (tmp_path / "losses.csv").read_text().split() == [
+        "step,train,validation,seconds",
+        "0,,1.5,0.0",
+        "5,1.0,1.6,30.0",
+    ]
+
+
 def test_an_export_that_fails_leaves_no_checkpoint(tmp_path):
     here = course(tmp_path)
 

@@ -143,7 +143,7 @@ def run_config(**changes) -> ProteinTrainConfig:
 
 def losses(folder) -> list[list[float]]:
     with open(folder / "losses.csv", encoding="utf-8") as handle:
-        return [[float(x) for x in row] for row in list(csv.reader(handle))[1:]]
+        return [[float(x or "nan") for x in row] for row in list(csv.reader(handle))[1:]]
 
 
 def test_trained_weights_load_and_the_loss_falls(atlas, tmp_path):
@@ -166,6 +166,7 @@ def test_fine_tuning_from_imported_weights_changes_them_and_lowers_the_loss(atla
     start = save_published(make_network(SMALL), settings, tmp_path / "start.safetensors")
     tuned = train_proteins([atlas], [], tmp_path / "run", run_config(n_steps=45), init=start)
     rows = losses(tmp_path / "run")
+    assert [row[0] for row in rows] == [0, 15, 30, 45] and np.isnan(rows[0][1])
     assert rows[-1][2] < rows[0][2]
     before, after = (load_published(path) for path in (start, tuned))
     assert before.content_hash != after.content_hash

@@ -441,7 +441,9 @@ def test_loss_falls(tmp_path, monkeypatch):
     config = replace(CONFIG, n_steps=80, every=20, muon_rate=0.01, adamw_rate=0.01, ema=0.9)
     run(tmp_path, config, init=str(DATA / "tiny.safetensors"))
     rows = list(csv.DictReader((tmp_path / "losses.csv").open()))
-    first, last = rows[0], rows[-1]
+    start, first, last = rows[0], rows[1], rows[-1]
+    assert start["step"] == "0" and not start["train"]
+    assert float(last["validation"]) < float(start["validation"])
     assert float(last["train"]) < 0.93 * float(first["train"])
     assert float(last["validation"]) < 0.96 * float(first["validation"])  # the average has learned some by its first
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -51,6 +52,7 @@ class Course:
     seconds : float
         Time that the losses noted last were reached after.
     losses : list of (step, training, validation, seconds)
+        Where weights were started from, the first row is theirs: step 0, without a training loss (nan).
     """
 
     def __init__(self, fabric: Fabric, ends: Ends, out: Path) -> None:
@@ -73,6 +75,13 @@ class Course:
         seen = [validation for _, _, validation, _ in self.losses]
         patience = self.ends.patience
         return patience is not None and len(seen) > patience and min(seen[-patience:]) >= min(seen[:-patience])
+
+    def begin(self, validate: Callable[[], float]) -> None:
+        """Note and print the validation loss of the weights that a run starts from, before its first step."""
+        if self.step == 0 and not self.losses:
+            loss = validate()
+            self.note(math.nan, loss, 0.0)
+            self.fabric.print(f"validation loss of the weights to start from: {loss:.4f}")
 
     def note(self, training: float, validation: float, elapsed: float) -> None:
         """Losses at this step, seconds after the last ones."""
@@ -104,4 +113,5 @@ class Course:
         return {**parts, "step": self.step, "seconds": self.seconds, "losses": self.losses}
 
     def _write_losses(self) -> None:
-        write_csv(self.out / "losses.csv", [("step", "train", "validation", "seconds"), *self.losses])
+        rows = [["" if value != value else value for value in row] for row in self.losses]
+        write_csv(self.out / "losses.csv", [("step", "train", "validation", "seconds"), *rows])

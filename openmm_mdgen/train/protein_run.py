@@ -136,7 +136,7 @@ def train_proteins(
     loss, optimizer = fabric.setup(ProteinLoss(network), optimizer)
     run = ProteinRun(fabric, config, network, loss, average.to(fabric.device), optimizer, out)
     run.resume()
-    run.fit(windows, held_out)
+    run.fit(windows, held_out, started=init is not None)
     return out / "model.safetensors"
 
 
@@ -183,11 +183,17 @@ class ProteinRun:
         """Take up ``last.ckpt`` where there is one."""
         self.course.resume(self._parts, self.average)
 
-    def fit(self, windows: ProteinWindows, held_out: ProteinWindows) -> None:
-        """Steps until the end, with a checkpoint, a validation and an export every ``every`` steps."""
+    def fit(self, windows: ProteinWindows, held_out: ProteinWindows, *, started: bool = False) -> None:
+        """Steps until the end, with a checkpoint, a validation and an export every ``every`` steps.
+
+        Where it ``started`` from weights, their own validation loss comes first.
+        """
         from tqdm import tqdm
 
-        course, losses, began = self.course, [], time.monotonic()
+        course = self.course
+        if started:
+            course.begin(lambda: self._validate(held_out))
+        losses, began = [], time.monotonic()
         bar = tqdm(total=self.config.n_steps, initial=course.step, unit="step", disable=not self.fabric.is_global_zero)
         for batch in self._ahead(windows):
             losses.append(self._one_step(batch, course.progress(time.monotonic() - began)))

@@ -228,10 +228,13 @@ class _Run:
         """Steps until the end, with a checkpoint, a validation and an export every ``every`` steps."""
         from tqdm import tqdm
 
-        config, course, began = self.config, self.course, time.monotonic()
+        config, course = self.config, self.course
+        checks = [to_device(held_out.draw(12345, k), self.fabric.device) for k in range(N_VALIDATION)]
+        if self.start is not None:
+            course.begin(lambda: self._validate(checks, held_out.channel_weight))
+        began = time.monotonic()
         bar = tqdm(total=config.n_steps, initial=course.step, unit="step", disable=not self.fabric.is_global_zero)
         losses: list[Tensor] = []
-        checks = [to_device(held_out.draw(12345, k), self.fabric.device) for k in range(N_VALIDATION)]
         batches = draw_ahead(windows, self._numbers(), config.seed, config.workers)
         while (progress := course.progress(time.monotonic() - began)) < 1 and not course.is_stale():
             losses.append(self._one_step(next(batches), progress))
