@@ -84,16 +84,18 @@ def scaling(folder: Path, count: int, picoseconds: float) -> None:
     for n_workers, threads in ((1, 1), (2, 1), (1, 2)):
         output = folder / f"{n_workers}x{threads}"
         with workers(n_workers) as client:
-            before, begin = client.run(time.process_time), time.perf_counter()
+            before, begin, own = client.run(time.process_time), time.perf_counter(), time.process_time()
             result = simulate_many(files, picoseconds, output=output, scheduler=client, threads=threads)
-            seconds, after = time.perf_counter() - begin, client.run(time.process_time)
+            seconds, own = time.perf_counter() - begin, time.process_time() - own
+            after = client.run(time.process_time)
         assert len(result.made) == count, result.table()
         spent = [after[address] - before[address] for address in after]
         first = first or seconds
         print(
-            f"{n_workers} workers, {threads} threads each: {seconds:6.1f} s, {first / seconds:.2f} x; CPU seconds of "
-            f"the workers {', '.join(f'{s:.1f}' for s in spent)}, the longest {sum(spent) / max(spent):.2f} x below "
-            f"their sum; load {load()}; frames as with one worker: {same(folder / '1x1', output)}"
+            f"{n_workers} workers, {threads} threads each: {seconds:6.2f} s, {first / seconds:.2f} x; CPU seconds of "
+            f"the workers {', '.join(f'{s:.2f}' for s in spent)}, the longest {sum(spent) / max(spent):.2f} x below "
+            f"their sum, and of this process {own:.2f}; load {load()}; frames as with one worker: "
+            f"{same(folder / '1x1', output)}"
         )
 
 

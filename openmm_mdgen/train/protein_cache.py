@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.files.arrays import map_array
 from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.published.atoms import PublishedAtoms
 from openmm_mdgen.published.residues import N_SLOTS
@@ -71,8 +72,7 @@ class ProteinCache:
 
     def frames(self, segment: ProteinSegment) -> np.ndarray:
         """(n_frames, L, 14, 3) in Å, memory-mapped; slots that do not exist are 0."""
-        frames: np.ndarray = np.load(self.folder / segment.file, mmap_mode="r")
-        return frames
+        return map_array(self.folder / segment.file)
 
 
 def open_protein_cache(folders: Sequence[Path], out: Path, *, stride: int = 1) -> ProteinCache:

@@ -16,11 +16,10 @@ from weakref import WeakSet
 import numpy as np
 
 from openmm_mdgen.errors import MDGenError, MDGenWarning
+from openmm_mdgen.files.arrays import reading
 from openmm_mdgen.files.replacing import reason, replacing
 from openmm_mdgen.tasks.chain import Link, make_blocks
 from openmm_mdgen.tasks.propagator import Propagator
-
-_reading = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +62,11 @@ class BlockFolder:
     def load(self, index: int) -> Block | None:
         """The stored block, or None where there is none or it is damaged.
 
-        One thread reads at a time: numpy parses an array's header with `ast`, and two threads in it at once can raise
-        SystemError in CPython. Where a thread that is not ours was in it, the block is made again, with the same bits.
+        Where a thread that is not ours read an array meanwhile, and both failed, the block is made again, with the
+        same bits.
         """
         try:
-            with _reading, np.load(self._path(index)) as file:
+            with reading, np.load(self._path(index)) as file:
                 return Block(frames=file["frames"], last=file["last"])
         except (OSError, EOFError, KeyError, ValueError, SystemError, zipfile.BadZipFile):
             return None
