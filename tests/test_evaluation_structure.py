@@ -115,7 +115,7 @@ def test_toy_torsions_turn_by_what_they_are_told(qgre):
 def test_rigid_motion_changes_nothing(qgre, data):
     topology, _ = qgre
     frames = toy_frames(data / "QGRE.pdb", 20, seed=0)
-    turns = Rotation.random(20, rng=np.random.default_rng(0)).as_matrix()
+    turns = Rotation.from_quat(np.random.default_rng(0).normal(size=(20, 4))).as_matrix()
     moved = np.einsum("fij,fnj->fni", turns, frames) + np.random.default_rng(1).normal(0, 9, (20, 1, 3))
     a, b = structure.check_structure(frames, topology), structure.check_structure(moved, topology)
     for name in ("smallest_distance", "radius_of_gyration", "cn_lengths", "ca_c_n", "c_n_ca"):
@@ -128,7 +128,9 @@ def test_rigid_motion_changes_nothing(qgre, data):
 def test_rigid_rotations_have_no_rmsd():
     rng = np.random.default_rng(2)
     shape = rng.normal(0, 5, (12, 3))
-    frames = np.einsum("fij,nj->fni", Rotation.random(50, rng=rng).as_matrix(), shape) + rng.normal(0, 20, (50, 1, 3))
+    frames = np.einsum("fij,nj->fni", Rotation.from_quat(rng.normal(size=(50, 4))).as_matrix(), shape) + rng.normal(
+        0, 20, (50, 1, 3)
+    )
     scores = chains.score_chains(frames[:25], frames[25:])
     assert scores.rmsf_reference == pytest.approx(0, abs=1e-6)
     assert scores.pairwise_rmsd_generated == pytest.approx(0, abs=1e-6)

@@ -113,6 +113,7 @@ def test_annealing(run, tempered, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 6
 
 
+@pytest.mark.skipif(not hasattr(app, "ReplicaExchangeSampler"), reason="this OpenMM has no ReplicaExchangeSampler")
 def test_replica_exchange(run, tempered, capsys):
     run("replica_exchange.py", tempered, 4)
     assert "changes of temperature in 4 iterations, by replica: [" in capsys.readouterr().out

@@ -33,13 +33,14 @@ def test_the_demo(tmp_path, monkeypatch, short):
     assert result.exit_code == 0
     folder = Path("openmm-mdgen-demo")
     assert {p.suffix for p in folder.iterdir() if not p.name.startswith(".")} == {".xtc", ".pdb", ".html"}
-    lines = result.output.split("Try next:\n")[1].splitlines()
-    assert [line.strip() for line in lines] == demo.next_lines(folder) and len(lines) == 3
+    told = [line.strip() for line in result.output.split("Try next:\n")[1].splitlines()]
+    assert told[1::2] == list(demo.next_lines(folder).values()) and len(told) == 6
+    assert all(line.startswith("# ") for line in told[::2])  # all six can be pasted into a shell
     assert CliRunner().invoke(group, ["demo", "--no-open"]).exit_code == 0  # again, over the same files
 
 
 def test_lines_to_try_next_are_commands_with_known_options():
-    for line in demo.next_lines(Path("demo")):
+    for line in demo.next_lines(Path("demo")).values():
         name, command, *arguments = shlex.split(line)
         assert name == "openmm-mdgen"
         group.get_command(None, command).make_context(command, list(arguments))  # type: ignore[arg-type]
@@ -49,7 +50,7 @@ def test_lines_to_try_next_are_commands_with_known_options():
 def test_lines_to_try_next_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(group, ["demo", "--no-open"]).exit_code == 0
-    for line in demo.next_lines(Path("openmm-mdgen-demo")):
+    for line in demo.next_lines(Path("openmm-mdgen-demo")).values():
         result = CliRunner().invoke(group, shlex.split(line)[1:])
         assert result.exit_code == 0, f"{line}: {result.exception}"
 
@@ -75,6 +76,17 @@ def test_the_doctor_says_what_a_report_needs():
         assert word in result.output
     assert hashlib.sha256(bundled_path("peptide").read_bytes()).hexdigest() in result.output
     assert "frames/s" not in result.output  # only where it is asked for
+
+
+def test_plugins_that_lack_one_library_are_told_on_one_line():
+    lacks = "libOpenCL.so.1: cannot open shared object file: No such file or directory"
+    failures = [f"Error loading library /a/plugins/libOpenMM{name}.so: {lacks}" for name in ("OpenCL", "DrudeOpenCL")]
+    failures += ["Error loading library C:\\a\\OpenMMCUDA.dll: 126", "what it never said before\nand more"]
+    assert doctor.failed_plugins(failures) == {
+        lacks: ["OpenMMOpenCL", "OpenMMDrudeOpenCL"],
+        "126": ["OpenMMCUDA"],
+        "what it never said before": ["plugin"],
+    }
 
 
 def test_the_doctor_measures(monkeypatch):

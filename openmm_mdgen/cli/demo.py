@@ -11,16 +11,20 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import reason
 
 _NAME = "alanine_dipeptide"
-_NEXT = (
-    "openmm-mdgen simulate --sequence STHK --time 10ns",
-    "openmm-mdgen upsample {folder}/{name}.xtc -t {folder}/{name}.pdb --interval 1ps -o {folder}/finer.xtc",
-    "openmm-mdgen interpolate {folder}/{name}.pdb {folder}/{name}.pdb --time 500ps -o {folder}/paths.xtc",
-)
+_NEXT = {
+    "another peptide": "openmm-mdgen simulate --sequence STHK --time 10ns",
+    "this one in steps of 1 ps": (
+        "openmm-mdgen upsample {folder}/{name}.xtc -t {folder}/{name}.pdb --interval 1ps -o {folder}/finer.xtc"
+    ),
+    "what happens between two conformations, here one that it comes back to": (
+        "openmm-mdgen interpolate {folder}/{name}.pdb {folder}/{name}.pdb --time 500ps -o {folder}/paths.xtc"
+    ),
+}
 
 
-def next_lines(folder: Path) -> list[str]:
-    """Commands to try after the demo."""
-    return [line.format(folder=folder.as_posix(), name=_NAME) for line in _NEXT]
+def next_lines(folder: Path) -> dict[str, str]:
+    """Commands to try after the demo, by what they do."""
+    return {what: line.format(folder=folder.as_posix(), name=_NAME) for what, line in _NEXT.items()}
 
 
 @click.command("demo", context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,6 +48,6 @@ def command(folder: Path, opens: bool | None) -> None:
     simulate.command.main(["--sequence", "ACE-A-NME", "-o", str(output), "--quiet"], standalone_mode=False)
     ways = {None: [], True: ["--open"], False: ["--no-open"]}
     show.command.main([str(output), *ways[opens]], standalone_mode=False)
-    click.echo("\nTry next:")
-    for line in next_lines(folder):
-        click.echo(f"  {line}")
+    click.echo("On the page, in any browser, the molecule moves beside its Ramachandran map.\n\nTry next:")
+    for what, line in next_lines(folder).items():
+        click.echo(f"  # {what}\n  {line}")

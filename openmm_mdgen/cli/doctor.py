@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -32,7 +34,10 @@ _EXTRAS = {
     "evaluate": ("deeptime", "jinja2"),
     "hub": ("huggingface_hub",),
     "dask": ("dask", "distributed"),
+    "proteins": ("mdtraj",),
 }
+_ABSENT = "not installed"
+_PLUGIN = re.compile(r"Error loading library .*?(?:lib)?([^/\\]+?)(?:\.\w+)?: (.+)")
 _SIZE = 1024  # of the matrices that are multiplied
 _SECONDS = 1.5  # of each measurement
 
@@ -71,14 +76,16 @@ def _package() -> Iterator[str]:
 def _packages() -> Iterator[str]:
     yield ", ".join(f"{name} {_version(name)}" for name in _REQUIRED)
     for extra, names in _EXTRAS.items():
-        yield f"extra {extra}: " + ", ".join(f"{name} {_version(name)}" for name in names)
+        found = {name: _version(name) for name in names}
+        remedy = f"; pip install 'openmm-mdgen[{extra}]'" if _ABSENT in found.values() else ""
+        yield f"extra {extra}: " + ", ".join(f"{name} {number}" for name, number in found.items()) + remedy
 
 
 def _version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
-        return "not installed"
+        return _ABSENT
 
 
 def _platforms() -> Iterator[str]:
@@ -86,8 +93,18 @@ def _platforms() -> Iterator[str]:
 
     names = [openmm.Platform.getPlatform(k).getName() for k in range(openmm.Platform.getNumPlatforms())]
     yield ", ".join(names)
-    for failure in openmm.Platform.getPluginLoadFailures():
-        yield f"not loaded: {failure.splitlines()[0]}"
+    for reason, plugins in failed_plugins(openmm.Platform.getPluginLoadFailures()).items():
+        yield f"not loaded, and needed for such a device alone: {', '.join(plugins)} ({reason})"
+
+
+def failed_plugins(failures: Sequence[str]) -> dict[str, list[str]]:
+    """Plugins by the reason for which OpenMM could not load them."""
+    found = defaultdict(list)
+    for failure in failures:
+        line = (failure.splitlines() or [""])[0]
+        match = _PLUGIN.fullmatch(line)
+        found[match[2] if match else line].append(match[1] if match else "plugin")
+    return dict(found)
 
 
 def _devices() -> Iterator[str]:

@@ -51,7 +51,8 @@ def bond_pairs(atoms: AtomGroup) -> np.ndarray:
 
 def _components(pairs: np.ndarray, n: int) -> np.ndarray:
     """(n,) label of what each of n places is joined to by pairs."""
-    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    first, second = pairs.astype(np.int32).T  # early versions of scipy take no other kind, and say so on no channel
+    graph = coo_array((np.ones(len(pairs)), (first, second)), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1])
 
 
