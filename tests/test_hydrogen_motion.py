@@ -96,12 +96,15 @@ def test_colder_hydrogens_move_less(case):
     assert size[0] < 0.5 * size[1]
 
 
-def test_recipes_say_it_and_old_ones_are_quiet(data, tmp_path):
+def test_recipes_say_it_and_older_ones_are_as_they_were(data, tmp_path):
     path = tmp_path / "a.mdgen"
     recipe = Recipe(data / "tiny.safetensors", data / "ACE-A-NME.pdb", 5, 10.0)
     write_recipe(recipe, path)
     assert read_recipe(path).hydrogens == "moving"
-    path.write_text(path.read_text().replace(' "hydrogens": "moving",\n', ""))
+    text = path.read_text()
+    path.write_text(text.replace("moving-2", "moving"))
+    assert read_recipe(path).hydrogens == "moving-1"
+    path.write_text(text.replace(' "hydrogens": "moving-2",\n', ""))
     assert read_recipe(path).hydrogens == "quiet"
 
 

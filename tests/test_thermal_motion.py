@@ -12,7 +12,8 @@ import openmm_mdgen
 from openmm_mdgen.convert.openmm import structure_to_topology
 from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.forcefield.build import build_peptide
-from openmm_mdgen.geometry.heavy_motion import HeavyMotion, share_at_rest
+from openmm_mdgen.geometry.bonded import share_at_rest
+from openmm_mdgen.geometry.heavy_motion import HeavyMotion
 from openmm_mdgen.geometry.internal import InternalCoordinates
 from openmm_mdgen.geometry.thermal_motion import ThermalMotion
 from openmm_mdgen.peptide.peptide import Peptide

@@ -105,9 +105,9 @@ def simulate(
     equilibrate
         Time generated before the first frame and left out.
     hydrogens
-        ``"moving"``: drawn about where they were placed, as in MD; ``"thermal"``: so are the lengths and angles of side
-        chains and carbonyls that the model holds fixed, which takes about half as long again; ``"quiet"``: as in the
-        start.
+        ``"moving"``: drawn about where they were placed, as in MD, with the bond lengths of side chains and carbonyls
+        that the model holds fixed; ``"thermal"``: so are those angles, which takes longer; ``"quiet"``: as in the
+        start. ``"moving-1"``: hydrogens alone, as ``"moving"`` once was and as recipes of then say.
     select
         These atoms of the structure only: an MDAnalysis selection such as ``"protein"``.
     steps

@@ -86,7 +86,7 @@ class Options:
     type=click.Choice(["moving", "thermal", "quiet"]),
     default="moving",
     show_default=True,
-    help="Drawn as in MD; thermal: side chains' lengths and angles too; quiet: all as in the start.",
+    help="Drawn as in MD, with side chains' bond lengths; thermal: their angles too; quiet: all as in the start.",
 )
 @quiet_option
 def command(

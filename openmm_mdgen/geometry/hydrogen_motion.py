@@ -57,8 +57,8 @@ class HydrogenMotion:
         temperature: float,
     ) -> None:
         reference = np.asarray(reference, np.float64)
-        near = _neighbours(bonds, rank)
-        groups = _groups(hydrogens, near, rank, reference)
+        near = neighbours(bonds, rank)
+        groups = hydrogen_groups(hydrogens, near, rank, reference)
         self.groups = [np.array(group, int) for group in groups.values()]
         self.atoms = np.array([h for group in groups.values() for h in group], int)
         self._parents = np.array([p for p, group in groups.items() for _ in group], int)
@@ -69,13 +69,16 @@ class HydrogenMotion:
         first = 0
         for parent, group in groups.items():
             places = np.arange(first, first + len(group))
-            stiffness, sine = _group_stiffness(parent, group, near, elements, reference)
+            stiffness, sine = group_stiffness(parent, group, near, elements, reference)
             covariance = _BOLTZMANN * temperature * np.linalg.inv(stiffness)
             self._factors.append((places, np.linalg.cholesky(covariance)))
             self._polar_sine[places] = sine
             first += len(group)
+        self._of_size = {n: self._stacked(n) for n in {len(group) for group in groups.values()}}
         rotor = [len(near[p]) == 1 for p in groups]
-        self._turns = np.array(rotor, float)
+        self._n_wells = [_n_wells(p, group, near, reference) for p, group in groups.items()]
+        self.turns = np.array(rotor, bool)
+        self._turns = self.turns.astype(float)
         self._sizes = np.array([len(g) for g in groups.values()], float)
 
     def moved(self, frames: np.ndarray, seed: int | tuple[int, ...]) -> np.ndarray:
@@ -98,21 +101,50 @@ class HydrogenMotion:
             return out
         azimuth, polar = self._drawn(sizes, seeds)
         origin, beyond, bond = (_gathered(out, atoms) for atoms in (self._parents, self._axes, self.atoms))
-        axis = _unit_first(origin - beyond)
-        bond -= origin
-        length = np.sqrt(_dot(bond, bond))
-        along = bond / length
-        sideways = _unit_first(_cross(axis, along))
-        upright = _cross(sideways, along)
         turn = self._group_mean(azimuth / self._polar_sine[:, None]) * self._turns[:, None]
         own = azimuth - turn[self._group] * self._polar_sine[:, None]
-        size = np.sqrt(own**2 + polar**2)
-        share = np.sin(size) / np.maximum(size, 1e-12)
-        along = np.cos(size) * along + (share * own) * sideways + (share * polar) * upright
         angle = np.clip(turn, -_WIDEST_TURN, _WIDEST_TURN)[self._group]
-        placed = origin + length * _rotated(along, axis, angle)
+        placed = _placed(origin, beyond, bond - origin, own, polar, angle)
         out[:, self.atoms] = placed.transpose(2, 1, 0)
         return out
+
+    def redrawn(
+        self, frames: np.ndarray, rows: np.ndarray, groups: np.ndarray, noise: np.ndarray, wells: np.ndarray
+    ) -> np.ndarray:
+        """Further draws of groups that have equally many hydrogens.
+
+        Parameters
+        ----------
+        frames : (F, N, 3) ndarray
+            Å, with hydrogens that were placed at rest.
+        rows, groups : (I,) int ndarray
+            Which frames, and which group in each.
+        noise : (I, 2n, K) ndarray
+            Standard normal.
+        wells : (I, K) ndarray
+            Radians that a group is turned by before it is drawn.
+
+        Returns
+        -------
+        (I, n, K, 3) ndarray
+        """
+        n = len(self.groups[groups[0]])
+        columns = np.searchsorted(self._group, groups)[:, None] + np.arange(n)
+        shifts = self._of_size[n][groups] @ noise
+        azimuth, polar, sine = shifts[:, ::2], shifts[:, 1::2], self._polar_sine[columns][..., None]
+        turn = (azimuth / sine).mean(1) * self._turns[groups][:, None]
+        own = azimuth - turn[:, None] * sine
+        angle = np.clip(turn, -_WIDEST_TURN, _WIDEST_TURN) + wells
+        origin, beyond = (
+            frames[rows, atoms[columns[:, 0]]].T[:, :, None, None] for atoms in (self._parents, self._axes)
+        )
+        bond = frames[rows[:, None], self.atoms[columns]].transpose(2, 0, 1)[..., None] - origin
+        return np.ascontiguousarray(_placed(origin, beyond, bond, own, polar, angle[:, None]).transpose(1, 2, 3, 0))
+
+    def wells(self, group: int, count: int) -> np.ndarray:
+        """Radians (count,) that further draws of a group are turned by, so that all its wells are tried in turn."""
+        n = self._n_wells[group]
+        return 2 * np.pi / n * (1 + np.arange(count) % n)
 
     def _drawn(self, sizes: Sequence[int], seeds: Sequence[int | tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray]:
         """Displacements (H, F) in radians, about the axis and towards it."""
@@ -127,13 +159,17 @@ class HydrogenMotion:
             np.matmul(factor, noise[both], out=out[both])
         return out[::2], out[1::2]
 
+    def _stacked(self, n: int) -> np.ndarray:
+        """Factors (groups, 2n, 2n), zero where a group has not n hydrogens."""
+        return np.stack([f if len(f) == 2 * n else np.zeros((2 * n, 2 * n)) for _, f in self._factors])
+
     def _group_mean(self, values: np.ndarray) -> np.ndarray:
         """(H, F) -> (groups, F)."""
         sums = np.add.reduceat(values, np.searchsorted(self._group, np.arange(len(self._sizes))), axis=0)
         return np.asarray(sums / self._sizes[:, None])
 
 
-def _neighbours(bonds: Iterable[tuple[int, int]], rank: Mapping[int, int]) -> dict[int, list[int]]:
+def neighbours(bonds: Iterable[tuple[int, int]], rank: Mapping[int, int]) -> dict[int, list[int]]:
     near: dict[int, list[int]] = defaultdict(list)
     for one, other in bonds:
         near[one].append(other)
@@ -141,7 +177,7 @@ def _neighbours(bonds: Iterable[tuple[int, int]], rank: Mapping[int, int]) -> di
     return {atom: sorted(others, key=rank.__getitem__) for atom, others in near.items()}
 
 
-def _groups(
+def hydrogen_groups(
     hydrogens: Mapping[int, int], near: Mapping[int, list[int]], rank: Mapping[int, int], reference: np.ndarray
 ) -> dict[int, list[int]]:
     """Hydrogens by heavy atom, both in an order that does not depend on the user's: round the first bond."""
@@ -161,15 +197,39 @@ def _azimuth(point: np.ndarray, origin: np.ndarray, first: np.ndarray, beyond: n
     return float(np.arctan2(np.cross(ahead, there) @ axis, ahead @ there - (ahead @ axis) * (there @ axis)))
 
 
-def _group_stiffness(
+def group_stiffness(
     parent: int, group: list[int], near: Mapping[int, list[int]], elements: list[str], reference: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Second derivatives (2n, 2n), kJ/mol/rad², of one heavy atom's hydrogens; sines of their polar angles (n,)."""
+    slopes, weights = angle_slopes(parent, group, near, elements, reference)
+    heavy, along = _unit(reference[near[parent]] - reference[parent]), _unit(reference[group] - reference[parent])
+    sideways, upright = around(-heavy[0], along)
+    sine = np.linalg.norm(np.cross(-heavy[0], along), axis=-1)
+    n = len(group)
+    stiffness = slopes.T @ (weights[:, None] * slopes)
+    normal = _plane(heavy, along)
+    if normal is not None:
+        rows = np.zeros((n, 2 * n))
+        for k in range(n):
+            rows[k, 2 * k], rows[k, 2 * k + 1] = sideways[k] @ normal, upright[k] @ normal
+        stiffness += _PLANE["N" if elements[parent] == "N" else "C"] * rows.T @ rows
+    if len(heavy) == 1 and normal is None:
+        row = np.zeros(2 * n)
+        row[::2] = 1 / (n * sine)
+        stiffness += _rotor(parent, near, elements, reference) * np.outer(row, row)
+    return stiffness, sine
+
+
+def angle_slopes(
+    parent: int, group: list[int], near: Mapping[int, list[int]], elements: list[str], reference: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How bond angles at one heavy atom go with displacements of its hydrogens (angles, 2n), and their stiffness.
+
+    Those to heavy neighbours come first, (n, neighbours), those between hydrogens last.
+    """
     origin, heavy = reference[parent], _unit(reference[near[parent]] - reference[parent])
-    axis, along = -heavy[0], _unit(reference[group] - origin)
-    sideways = _unit(np.cross(axis, along))
-    upright = np.cross(sideways, along)
-    sine = np.linalg.norm(np.cross(axis, along), axis=-1)
+    along = _unit(reference[group] - origin)
+    sideways, upright = around(-heavy[0], along)
     n = len(group)
 
     def directions(shift: np.ndarray) -> np.ndarray:
@@ -188,18 +248,13 @@ def _group_stiffness(
     )
     weights = np.full(len(slopes), SCISSOR)
     weights[: n * len(heavy)] = _BEND.get(elements[parent], 418.4)
-    stiffness = slopes.T @ (weights[:, None] * slopes)
-    normal = _plane(heavy, along)
-    if normal is not None:
-        rows = np.zeros((n, 2 * n))
-        for k in range(n):
-            rows[k, 2 * k], rows[k, 2 * k + 1] = sideways[k] @ normal, upright[k] @ normal
-        stiffness += _PLANE["N" if elements[parent] == "N" else "C"] * rows.T @ rows
-    if len(heavy) == 1 and normal is None:
-        row = np.zeros(2 * n)
-        row[::2] = 1 / (n * sine)
-        stiffness += _rotor(parent, near, elements, reference) * np.outer(row, row)
-    return stiffness, sine
+    return slopes, weights
+
+
+def around(axis: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors (n, 3) across bonds (n, 3): about an axis, and away from it."""
+    sideways = _unit(np.cross(axis, along))
+    return sideways, np.cross(sideways, along)
 
 
 def _rotor(parent: int, near: Mapping[int, list[int]], elements: list[str], reference: np.ndarray) -> float:
@@ -213,6 +268,16 @@ def _rotor(parent: int, near: Mapping[int, list[int]], elements: list[str], refe
     return ROTOR.get((elements[parent], elements[neighbour]), 54.0)
 
 
+def _n_wells(parent: int, group: list[int], near: Mapping[int, list[int]], reference: np.ndarray) -> int:
+    """Wells of a turn that differ: of a hydroxyl or thiol three, two where it turns about a bond to a planar atom."""
+    if len(near[parent]) > 1 or len(group) > 1:
+        return 1
+    neighbour = near[parent][0]
+    others = [k for k in near[neighbour] if k != parent]
+    vectors = _unit(reference[[parent, *others]] - reference[neighbour])
+    return 2 if len(others) == 2 and abs(np.linalg.det(vectors)) < _PLANAR else 3
+
+
 def _plane(heavy: np.ndarray, along: np.ndarray) -> np.ndarray | None:
     """Normal of three neighbours that lie in one plane with their atom; None where there are more or they do not."""
     directions = np.concatenate((heavy, along))
@@ -220,6 +285,26 @@ def _plane(heavy: np.ndarray, along: np.ndarray) -> np.ndarray | None:
         return None
     normal = np.cross(directions[0], directions[1])
     return np.asarray(normal / np.linalg.norm(normal))
+
+
+def _placed(
+    origin: np.ndarray, beyond: np.ndarray, bond: np.ndarray, own: np.ndarray, polar: np.ndarray, angle: np.ndarray
+) -> np.ndarray:
+    """Ends (3, ...) of bonds (3, ...) from an origin, bent about the axis from `beyond` and towards it, and turned."""
+    axis = _unit_first(origin - beyond)
+    length = np.sqrt(_dot(bond, bond))
+    along = bond / length
+    sideways, upright = around_axes(axis, along)
+    size = np.sqrt(own**2 + polar**2)
+    share = np.sin(size) / np.maximum(size, 1e-12)
+    along = np.cos(size) * along + (share * own) * sideways + (share * polar) * upright
+    return np.asarray(origin + length * _rotated(along, axis, angle))
+
+
+def around_axes(axes: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `around`, of vectors (3, ...) with an axis each, of any length."""
+    sideways = _unit_first(_cross(axes, along))
+    return sideways, _cross(sideways, along)
 
 
 def _rotated(vectors: np.ndarray, axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
@@ -239,7 +324,7 @@ def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Of vectors (3, ...)."""
-    out = np.empty_like(a)
+    out = np.empty(np.broadcast_shapes(a.shape, b.shape))
     for x, y, z in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
         np.subtract(a[y] * b[z], a[z] * b[y], out=out[x])
     return out

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from openmm_mdgen.geometry.bonded import share_at_rest
 from openmm_mdgen.geometry.contacts import Contacts
-from openmm_mdgen.geometry.heavy_motion import HeavyMotion, share_at_rest
+from openmm_mdgen.geometry.heavy_motion import HeavyMotion
 from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
 
 _LEAST = 1e-20  # of the temperature

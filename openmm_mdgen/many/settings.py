@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from openmm_mdgen.tasks.hydrogens import in_file
 from openmm_mdgen.tasks.protocols import ModelLike
 
 
@@ -62,4 +63,5 @@ class Settings:
     def about(self, model_hash: str, version: str) -> dict[str, object]:
         """What frames depend on beside the system."""
         kept = asdict(self) | {"model": model_hash or str(self.model), "openmm_mdgen": version}
+        kept["hydrogens"] = in_file(self.hydrogens)
         return {key: value for key, value in kept.items() if key not in ("device", "threads")}

@@ -1,4 +1,4 @@
-"""What a model holds fixed: hydrogens that move or are quiet, and side chains that may move with them."""
+"""What a model holds fixed: bond lengths and hydrogens, which move or are quiet, and angles, which may move too."""
 
 from __future__ import annotations
 
@@ -7,33 +7,50 @@ from collections.abc import Iterable
 import numpy as np
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.geometry.bonds_and_hydrogens import BondsAndHydrogens
 from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
 from openmm_mdgen.geometry.thermal_motion import ThermalMotion
 from openmm_mdgen.peptide.peptide import Peptide
 
 KINDS = ("moving", "thermal", "quiet")
+_FIRST = "moving-1"
+"""Hydrogens alone, which do not choose: what "moving" was in the first recipes that said so."""
+_IN_FILES = {"moving": "moving-2", _FIRST: "moving"}
 ROOM = 300.0
 """K, where a model says of no temperature."""
 
 
 def checked_hydrogens(hydrogens: str) -> str:
-    """``"moving"``, ``"thermal"`` or ``"quiet"``.
+    """``"moving"``, ``"thermal"`` or ``"quiet"``; or ``"moving-1"``, as "moving" was before bond lengths moved too.
 
     Raises
     ------
     MDGenError
         For anything else.
     """
-    if hydrogens not in KINDS:
+    if hydrogens not in (*KINDS, _FIRST):
         raise MDGenError(f"hydrogens {hydrogens!r} is not known; choose one of {', '.join(KINDS)}")
     return hydrogens
 
 
+def in_file(hydrogens: str) -> str:
+    """How files say it, in which "moving" keeps its first meaning."""
+    return _IN_FILES.get(hydrogens, hydrogens)
+
+
+def from_file(word: str) -> str:
+    """What a file says, see `in_file`."""
+    return {written: name for name, written in _IN_FILES.items()}.get(word, word)
+
+
 def motion_of(
     hydrogens: str, peptide: Peptide, bonds: Iterable[tuple[int, int]], reference: np.ndarray, temperature: float
-) -> HydrogenMotion | ThermalMotion | None:
-    """What moves, by one of `KINDS`, at a temperature in K; bonds are those between heavy atoms."""
+) -> BondsAndHydrogens | HydrogenMotion | ThermalMotion | None:
+    """What moves, by a name that `checked_hydrogens` takes, at a temperature in K; bonds are those between heavy
+    atoms."""
     if hydrogens == "moving":
+        return BondsAndHydrogens(peptide.residue_types, peptide.heavy, peptide.hydrogens, bonds, reference, temperature)
+    if hydrogens == _FIRST:
         return hydrogen_motion(peptide, bonds, reference, temperature)
     if hydrogens == "thermal":
         return peptide_motion(peptide, bonds, reference, temperature)

@@ -27,8 +27,8 @@ class Simulate(PeptideModel):
     n_frames : int
         New frames per window.
     hydrogens : str
-        ``"moving"``: drawn from their thermal distribution about where they were placed; ``"thermal"``: so are lengths
-        and angles of side chains and carbonyls; ``"quiet"``: as placed. The rest is `PeptideModel`'s.
+        ``"moving"``: drawn from their thermal distribution about where they were placed, with bond lengths of side
+        chains and carbonyls; ``"thermal"``: so are those angles; ``"quiet"``: as placed. The rest is `PeptideModel`'s.
     """
 
     n_frames: int = 63

@@ -64,7 +64,8 @@ class Recipe:
     skip
         Frames generated before frame 0 and left out (equilibration).
     hydrogens
-        ``"moving"``, ``"thermal"`` or ``"quiet"``, where the model knows of it.
+        ``"moving"``, ``"thermal"`` or ``"quiet"``, where the model knows of it; ``"moving-1"`` for recipes of when
+        "moving" were hydrogens alone.
     temperature
         K, of the ensemble, for models that learned several; None takes the model's own.
     task

@@ -14,6 +14,7 @@ import numpy as np
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.peptide.structure import Structure
+from openmm_mdgen.tasks.hydrogens import from_file, in_file
 from openmm_mdgen.tasks.protocols import ModelLike
 from openmm_mdgen.trajectory.recipe import Origin, Recipe
 
@@ -132,7 +133,7 @@ def _to_json(recipe: Recipe, folder: Path) -> dict[str, Any]:
         "seed": recipe.seed,
         "replica": recipe.replica,
         "skip": recipe.skip,
-        "hydrogens": recipe.hydrogens,
+        "hydrogens": in_file(recipe.hydrogens),
         **({} if recipe.temperature is None else {"temperature_K": recipe.temperature}),
         "first_block": origin.first_block,
         "device": origin.device,
@@ -163,7 +164,7 @@ def _from_json(content: dict[str, Any], folder: Path) -> Recipe:
         seed=content["seed"],
         replica=content.get("replica", 0),
         skip=content.get("skip", 0),
-        hydrogens=content.get("hydrogens", "quiet"),  # as they were before files said so
+        hydrogens=from_file(content.get("hydrogens", "quiet")),  # as they were before files said so
         temperature=content.get("temperature_K"),
         task=content["task"],
         origin=origin,
