@@ -349,8 +349,9 @@ def test_verdicts_name_the_weakest_link_and_what_is_not_connected():
     assert verdict(rough, 0, 30)[0].startswith("These populations rest on") or "rough" in verdict(rough, 0, 30)[0]
     good = reweight(chain_runs(rng, 600, 100), 1, n_bootstrap=20)
     assert verdict(good, 0, 600)[0].startswith("These populations are sound")
-    away = [np.full((5, 3), 9.0) for _ in range(3)]
+    away = [np.full((51, 3), 9.0) for _ in range(3)]
     generated = np.concatenate((np.eye(3), np.full((2, 3), 9.0)))
     parted = verdict(reweight([*chain_runs(rng, 200, 50), *away], 1, generated, n_bootstrap=20), 2, 203)
-    assert "1 part with 40% of the generated frames is not connected to the rest and has weight 0" in parted[0]
-    assert parted[1].startswith("Within the connected part: ") and parted[-1] == "2 of 203 runs were left out."
+    assert parted[0].startswith("Shares between 2 parts rest on the generated frames: the runs did not connect them")
+    assert "0 runs crossed between them" in parted[0] and "Run 20 x longer" in parted[0]
+    assert "opulations" in parted[1] and parted[-1] == "2 of 203 runs were left out."

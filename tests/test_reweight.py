@@ -80,17 +80,52 @@ def test_random_clusterings_undo_biased_starts_within_cells():
     np.testing.assert_allclose(np.bincount(first, weights), 0.25, atol=0.03)
 
 
-def test_disconnected_runs_are_told_apart_and_only_the_larger_part_is_weighted():
+def test_parts_that_no_run_connects_keep_their_generated_shares():
     rng = np.random.default_rng(0)
     runs = chain_runs(rng, 40, 40)
-    away = [np.eye(3)[[0, 0, 0]] @ np.diag([9.0, 1, 1]) for _ in range(5)]
-    generated = np.concatenate((np.eye(3)[[0, 1, 2, 1]], [[9.0, 0, 0]]))
-    result = reweight([*runs, *away], 1, generated, n_bootstrap=10)
+    away = [np.eye(3)[[0] * 41] @ np.diag([9.0, 1, 1]) for _ in range(5)]
+    generated = np.concatenate((np.eye(3)[[0, 1, 2, 1] * 100], [[9.0, 0, 0]] * 100))
+    result = reweight([*runs, *away], 1, generated, n_bootstrap=40)
     assert len(result.parts) == 2
     assert result.parts[1].n_runs == 5
     assert result.parts[1].generated == pytest.approx(0.2)
-    assert result.generated is not None and result.generated[-1] == 0
-    assert sum(w.sum() for w in result.weights[-5:]) == 0
+    assert result.parts[1].weight == pytest.approx(0.2, abs=0.03)  # a ninth of all frames of the runs
+    assert result.generated is not None and result.generated[-100:].sum() == pytest.approx(0.2, abs=0.03)
+    rest = np.concatenate(result.weights[:40]) @ np.concatenate(runs)
+    alone = np.concatenate(reweight(runs, 1, generated[:400], n_bootstrap=2).weights) @ np.concatenate(runs)
+    np.testing.assert_allclose(rest / rest.sum(), alone, atol=0.02)  # which the runs decide
+
+
+@pytest.mark.parametrize("method", ["iterated", "markov"])
+def test_two_wells_that_are_never_crossed_keep_generated_shares_and_say_so(method):
+    rng = np.random.default_rng(0)
+    runs = [sign + rng.normal(0, 0.2, (50, 1)) for sign in [-3.0] * 20 + [3.0] * 20]
+    generated = np.where(rng.random((1000, 1)) < 0.3, -3.0, 3.0) + rng.normal(0, 0.2, (1000, 1))
+    result = reweight(runs, 5, generated, method=method, n_bootstrap=60)
+    share = result.share(np.concatenate(runs)[:, 0] < 0)
+    assert share.value[0] == pytest.approx((generated < 0).mean(), abs=0.06)
+    assert share.low[0] < 0.16 and share.high[0] > 0.5  # a factor of four in the odds either way
+    assert result.borrowed.max() == pytest.approx(1)
+    assert np.isnan(result.passage_times[0, 1])
+
+
+@pytest.mark.parametrize("method", ["iterated", "markov"])
+def test_enough_moves_overrule_generated_shares(method):
+    generated = np.eye(3)[[0] * 900 + [1] * 50 + [2] * 50]
+    runs = chain_runs(np.random.default_rng(1), 400, 60)
+    result = reweight(runs, 1, generated, method=method, n_bootstrap=3)
+    np.testing.assert_allclose(np.concatenate(result.weights) @ np.concatenate(runs), CHAIN_EXACT, atol=0.06)
+    assert result.borrowed.max() < 0.1
+
+
+def test_a_move_without_return_counts_in_part():
+    rng = np.random.default_rng(2)
+    stay = [sign + rng.normal(0, 0.2, (50, 1)) for sign in [-3.0] * 20 + [3.0] * 20]
+    leave = [np.repeat((-3.0, 3.0), 25)[:, None] + rng.normal(0, 0.2, (50, 1)) for _ in range(3)]
+    generated = np.repeat((-3.0, 3.0), 500)[:, None] + rng.normal(0, 0.2, (1000, 1))
+    inside = np.concatenate([*stay, *leave])[:, 0] < 0
+    share = reweight([*stay, *leave], 5, generated, n_bootstrap=2).share(inside).value[0]
+    assert 0.05 < share < 0.4  # 0.5 as generated, 0 by the runs alone
 
 
 def test_generated_frames_get_their_clusters_weight():
@@ -127,5 +162,11 @@ def test_bad_input():
         reweight(runs, 11)
     with pytest.raises(MDGenError, match="not numbers"):
         reweight([runs[0] * np.nan, *runs], 1)
-    with pytest.raises(MDGenError, match="no cluster of 2 runs is left and entered again"):
-        fit_markov([np.zeros((5, 1)), np.ones((5, 1))], 1)
+
+
+def test_nothing_that_moves_gives_the_generated_shares():
+    generated = np.repeat((0.0, 1.0), (30, 70))[:, None]
+    result = reweight([np.zeros((5, 1)), np.ones((5, 1))], 1, generated, n_bootstrap=5)
+    assert sum(w.sum() for w in result.weights[1:]) == pytest.approx(0.7, abs=0.02)
+    assert [len(part) for part in fit_markov([np.zeros((5, 1)), np.ones((5, 1))], 1).parts] == [1, 1]
+    assert reweight([np.zeros((5, 1))], 1, n_bootstrap=5).after.value.tolist() == [1]

@@ -67,7 +67,9 @@ def correct(
 
     Frames that cover the torsion states are minimised a little and run for a short time; the runs' segments are
     weighted to be stationary (random clusterings, arXiv 2401.05597, or a reversible Markov model), and the generated
-    frames with them. Populations then are those of the System and temperature, wherever the runs were started.
+    frames with them. Populations then are those of the System and temperature, wherever the runs were started, as far
+    as runs move between states; between states that no run connects the generated shares are kept, and the verdict
+    says so.
 
     Parameters
     ----------
@@ -120,7 +122,7 @@ def correct(
     ------
     MDGenError
         For a System of other atoms, missing atoms, fewer frames than seeds, two temperatures, no run that survives,
-        nothing that is connected, or a folder of other runs.
+        or a folder of other runs.
 
     Examples
     --------
@@ -150,7 +152,7 @@ def correct(
             segments += [
                 Segment.from_run(ensemble, int(f), run, plan.run_ps) for f, run in zip(chosen, runs, strict=True)
             ]
-            weighted = _weighted(segments, lag_frames, generated, method, n_bootstrap, seed)
+            weighted = _weighted(segments, lag_frames, generated, ensemble.torsion_columns, method, n_bootstrap, seed)
             if _widest(weighted) <= tolerance:
                 break
             priority = _uncertainty(weighted, generated)
@@ -262,7 +264,13 @@ def _check_numbers(time: float, interval: float, settle: float, rounds: int, met
 
 
 def _weighted(
-    segments: Sequence[Segment], lag: int, generated: np.ndarray, method: str, n_bootstrap: int, seed: int
+    segments: Sequence[Segment],
+    lag: int,
+    generated: np.ndarray,
+    torsions: list[np.ndarray],
+    method: str,
+    n_bootstrap: int,
+    seed: int,
 ) -> Reweighting:
     alive = [segment.features for segment in segments if not segment.failure]
     if not alive:
@@ -270,7 +278,7 @@ def _weighted(
         raise MDGenError(
             f"all {len(segments)} runs were left out, the first for: {reasons[0]}; check the System and the frames"
         )
-    return reweight(alive, lag, generated, method=method, n_bootstrap=n_bootstrap, seed=seed)
+    return reweight(alive, lag, generated, method=method, n_bootstrap=n_bootstrap, seed=seed, groups=torsions)
 
 
 def _widest(result: Reweighting) -> float:
@@ -279,10 +287,8 @@ def _widest(result: Reweighting) -> float:
 
 
 def _uncertainty(result: Reweighting, generated: np.ndarray) -> np.ndarray:
-    """Spread of each generated frame's cluster's weight over the resamples; more than any where it is not connected."""
+    """Spread of each generated frame's cluster's weight over the resamples, which doubt what runs do not connect."""
     model = result.model
     path = np.concatenate(model.paths)
     mass = np.stack([np.bincount(path, row, len(model.centres)) for row in result.replicates])
-    spread = mass.std(0)
-    spread[model.states < 0] = spread.max() * 2
-    return np.asarray(spread[model.assign(generated)])
+    return np.asarray(mass.std(0)[model.assign(generated)])

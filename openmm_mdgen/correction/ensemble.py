@@ -59,6 +59,12 @@ class Ensemble:
         """Sines and cosines of the torsions, (..., 2K)."""
         return features(self.angles(positions)).astype(np.float64)
 
+    @property
+    def torsion_columns(self) -> list[np.ndarray]:
+        """Columns of the features that are of one torsion, K arrays."""
+        number = len(self.topology.torsions)
+        return [np.array([k, k + number]) for k in range(number)]
+
     def flipped(self, positions: np.ndarray) -> np.ndarray:
         """Frames (F, N, 3) with a D-residue, or a peptide bond that is cis where the first frame's is not, (F,)."""
         checks = check_structure(positions[:, self.heavy], self.topology)

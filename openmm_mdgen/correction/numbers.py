@@ -56,13 +56,16 @@ class Numbers:
     transitions : (S, S) int ndarray
         Moves seen, looked at once a lag.
     parts : list of Part
-        Connected parts; only the first one is weighted.
+        What moves of the runs connect. Within a part the runs decide on weights; shares of parts are the generated
+        ones, but for what one-way moves change.
+    borrowed : (S,) ndarray
+        How far each state's population rests on the generated frames: 0, on moves of the runs alone, to 1.
     lag : float
         ps.
     lags, timescales : ndarray
         ps; implied timescales (len(lags), 3) of the Markov model.
     passage_times : (S, S) ndarray
-        ps.
+        ps; NaN where no run leads from one to the other.
     effective_runs : float
         Runs of equal weight that would be as informative.
     uncovered : float
@@ -95,6 +98,7 @@ class Numbers:
     centres: np.ndarray
     transitions: np.ndarray
     parts: list[Part]
+    borrowed: np.ndarray
     lag: float
     lags: np.ndarray
     timescales: np.ndarray
@@ -148,7 +152,8 @@ class Numbers:
             "state_torsions_deg": np.rad2deg(self.centres).round(1).tolist(),
             "torsions": list(self.torsions),
             "transitions": self.transitions.tolist(),
-            "passage_times_ps": self.passage_times.tolist(),
+            "passage_times_ps": [_numbers(row) for row in self.passage_times],
+            "borrowed": self.borrowed.tolist(),
             "implied_timescales_ps": {
                 f"{k:g}": _numbers(row) for k, row in zip(self.lags, self.timescales, strict=True)
             },
@@ -161,10 +166,11 @@ class Numbers:
         }
 
     def __str__(self) -> str:
-        lines = ["state   before    after   95 % interval"]
+        lines = ["state   before    after   95 % interval    from the generated frames"]
         for k in range(self.n_states):
             a = self.after
-            lines.append(f"{k:5d} {self.before[k]:8.3f} {a.value[k]:8.3f}   {a.low[k]:.3f} to {a.high[k]:.3f}")
+            interval = f"{a.low[k]:.3f} to {a.high[k]:.3f}"
+            lines.append(f"{k:5d} {self.before[k]:8.3f} {a.value[k]:8.3f}   {interval}   {self.borrowed[k]:6.0%}")
         return "\n".join([*lines, *self.verdict])
 
 

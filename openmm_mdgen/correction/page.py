@@ -53,6 +53,7 @@ def _rows(result: Numbers) -> list[tuple[str, ...]]:
             f"{m.value[k]:.3f} ({m.low[k]:.3f} to {m.high[k]:.3f})",
             f"{before[k] + 0.0:.1f}",
             f"{after[k] + 0.0:.1f}",
+            f"{result.borrowed[k]:.0%}",
             ", ".join(f"{n} {c:.0f}°" for n, c in zip(result.torsions, np.rad2deg(result.centres[k]), strict=True)),
         )
         for k in range(result.n_states)

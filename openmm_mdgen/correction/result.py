@@ -106,9 +106,9 @@ class Correction(Numbers):
         return "# time in ps, equilibrium weight\n" + "".join(f"{time!r} {weight!r}\n" for time, weight in pairs)
 
     def _populations(self) -> str:
-        names = "state before after low high markov markov_low markov_high kJ_mol_before kJ_mol_after"
+        names = "state before after low high markov markov_low markov_high kJ_mol_before kJ_mol_after borrowed"
         energies = (self.free_energies(self.before), self.free_energies(self.after.value))
-        columns = (self.before, *astuple(self.after), *astuple(self.markov), *energies)
+        columns = (self.before, *astuple(self.after), *astuple(self.markov), *energies, self.borrowed)
         rows: list[tuple[object, ...]] = [tuple(names.split())]
         rows += zip(range(self.n_states), *(column.tolist() for column in columns), strict=True)
         return _csv(rows)

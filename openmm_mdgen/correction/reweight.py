@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.special import expit, logit
 
 from openmm_mdgen.correction.iterated import iterate_weights, random_clusterings
-from openmm_mdgen.correction.markov import MarkovModel, fit_markov, implied_timescales
+from openmm_mdgen.correction.markov import MarkovModel, fit_markov, implied_timescales, prior_of, visited, with_prior
+from openmm_mdgen.correction.prior import Prior
 from openmm_mdgen.correction.reversible import reversible_stationary
 from openmm_mdgen.errors import MDGenError
 
 METHODS = ("iterated", "markov")
-_CELLS, _CLUSTERINGS = 20, 50
+_CELLS, _CLUSTERINGS = 12, 50
+_DOUBT = 0.5  # spread of the logarithm of a part's generated share: two parts' ratio is off by a factor of two
 _MOST_SEGMENTS = 20_000
 _SMALLEST = 1e-9
 _NORMAL_95 = 1.96
@@ -23,7 +25,7 @@ _LAGS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 @dataclass(frozen=True)
 class Part:
-    """Clusters that reach one another, and nothing else in both directions.
+    """Clusters that reach one another by moves of the runs, and nothing else in both directions.
 
     Attributes
     ----------
@@ -33,6 +35,8 @@ class Part:
         Share of the generated frames in it; NaN where there are none.
     entered, left : int
         Runs that came from and went to other parts.
+    weight : float
+        Equilibrium population.
     """
 
     n_frames: int
@@ -40,6 +44,7 @@ class Part:
     generated: float
     entered: int
     left: int
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -66,16 +71,19 @@ class Reweighting:
     generated : (G,) ndarray or None
         Weights of the generated frames, which sum to 1.
     states : list of (T,) int ndarray
-        Metastable state of every frame; -1 outside the connected part.
+        Metastable state of every frame.
     generated_states : (G,) int ndarray or None
     before : (S,) ndarray or None
-        Populations of the states among generated frames, of those in the connected part.
+        Populations of the states among generated frames.
     after, markov : Interval
         Populations by the chosen method, and by the Markov model.
     transitions : (S, S) int ndarray
         Moves seen between states.
     parts : list of Part
-        The first one is weighted.
+        Runs say how much frames weigh within one; between them the generated shares are kept.
+    borrowed : (S,) ndarray
+        Share of a state's flow to and from others that is the prior's, so that its population rests on the generated
+        frames: 0, on the runs alone, to 1.
     effective_runs : float
         Runs of equal weight that would be as informative.
     uncovered : float
@@ -85,7 +93,7 @@ class Reweighting:
     timescales : (len(lags), 3) ndarray
         Implied timescales in frames.
     passage_times : (S, S) ndarray
-        Mean first passage times in frames.
+        Mean first passage times in frames; NaN where no run leads there.
     replicates : (B, n) float32 ndarray
         Bootstrapped weights of all frames, runs one after another; for intervals of anything.
     model : MarkovModel
@@ -100,6 +108,7 @@ class Reweighting:
     markov: Interval
     transitions: np.ndarray
     parts: list[Part]
+    borrowed: np.ndarray
     effective_runs: float
     uncovered: float
     lags: np.ndarray
@@ -123,11 +132,14 @@ def reweight(
     n_clusters: int = 100,
     n_bootstrap: int = 100,
     seed: int = 0,
+    groups: Sequence[np.ndarray] = (),
 ) -> Reweighting:
     """Weight the frames of short runs so that they stand for equilibrium, wherever the runs were started.
 
-    Intervals come from a Bayesian bootstrap over runs: every run gets a random multiplicity, so that nothing that is
-    connected in the data falls apart in a resample.
+    The generated ensemble is a weak prior (`Prior`): shares of places that no run connects stay what they were, a few
+    moves change them in part, and many decide. Intervals come from a Bayesian bootstrap over runs: every run gets a
+    random multiplicity, so that nothing that is connected in the data falls apart in a resample. In resamples the
+    generated shares of parts that are not connected change by a factor of two or so either way.
 
     Parameters
     ----------
@@ -136,7 +148,7 @@ def reweight(
     lag : int
         Frames between the ends of a segment.
     generated : (G, D) ndarray, optional
-        The frames that the starts were chosen from.
+        The frames that the starts were chosen from; default: the starts.
     method : str
         ``"iterated"`` (random clusterings) or ``"markov"`` (the reversible Markov model).
     n_clusters : int
@@ -145,11 +157,13 @@ def reweight(
         Resamples.
     seed : int
         Of clusterings and bootstrap; the result is a function of it.
+    groups : sequence of int ndarray, optional
+        Columns of the features that belong together, such as the sine and cosine of a torsion; default: all.
 
     Raises
     ------
     MDGenError
-        For an unknown method, runs shorter than the lag, features that are not numbers, or nothing that is connected.
+        For an unknown method, runs shorter than the lag, or features that are not numbers.
 
     Examples
     --------
@@ -160,13 +174,16 @@ def reweight(
         raise MDGenError(f"method {method!r} is not known; choose one of {', '.join(METHODS)}")
     if not all(np.isfinite(run).all() for run in runs):
         raise MDGenError("a run has features that are not numbers; leave it out")
-    model = fit_markov(runs, lag, n_clusters, seed)
+    model = fit_markov(runs, lag, n_clusters, seed, generated, len(groups))
     rng, resampling = np.random.default_rng(seed), np.random.default_rng((seed, 1))
     multiplicities = np.vstack((np.ones(len(runs)), resampling.exponential(size=(n_bootstrap, len(runs)))))
-    clusters = _cluster_weights(model, multiplicities)
-    weights = _frame_weights(model, runs, clusters, multiplicities)
+    starts = np.array([run[0] for run in runs]) if generated is None else generated
+    prior = prior_of(runs, lag, _doubted(model, model.assign(starts), n_bootstrap, resampling), len(groups))
+    clusters = _cluster_weights(model, multiplicities, prior, model.assign(starts))
     if method == "iterated":
-        weights = _iterated(model, runs, weights, multiplicities, rng)
+        weights = _iterated(model, runs, multiplicities, prior, starts, groups, rng)
+    else:
+        weights = _frame_weights(model, runs, clusters, multiplicities)
     states = [model.states[path] for path in model.paths]
     flat = np.concatenate(states)
     assigned = None if generated is None else model.assign(generated)
@@ -174,7 +191,7 @@ def reweight(
     populations = np.stack([weights[:, flat == s].sum(-1) for s in range(model.n_states)], -1)
     by_cluster = np.stack([clusters[:, model.states == s].sum(-1) for s in range(model.n_states)], -1)
     per_run = np.array([w.sum() for w in _split(weights[0], runs)])
-    shared, uncovered = _shared(model, runs, weights[0], generated, assigned)
+    shared, uncovered = _shared(model, weights[0], generated, assigned)
     return Reweighting(
         weights=_split(weights[0], runs),
         generated=shared,
@@ -184,7 +201,8 @@ def reweight(
         after=_interval(populations),
         markov=_interval(by_cluster),
         transitions=model.transitions(),
-        parts=_parts(model, assigned),
+        parts=_parts(model, assigned, weights[0]),
+        borrowed=model.borrowed(),
         effective_runs=float(1.0 / (per_run**2).sum()),
         uncovered=uncovered,
         lags=lags,
@@ -195,13 +213,17 @@ def reweight(
     )
 
 
-def _cluster_weights(model: MarkovModel, multiplicities: np.ndarray) -> np.ndarray:
+def _doubted(model: MarkovModel, cells: np.ndarray, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
+    """Weights of generated frames (1 + B, G): all 1 first, then with a factor of its own for every connected part."""
+    part_of = _part_of(model)
+    factors = np.exp(_DOUBT * rng.normal(size=(n_bootstrap, len(model.parts))))
+    return np.vstack((np.ones(len(cells)), factors[:, part_of[cells]]))
+
+
+def _cluster_weights(model: MarkovModel, multiplicities: np.ndarray, prior: Prior, cells: np.ndarray) -> np.ndarray:
     """Stationary distribution over all clusters for each set of multiplicities of runs, (B, M)."""
-    part = model.parts[0]
-    counts = np.tensordot(multiplicities, model.counts[:, part[:, None], part], 1)
-    out = np.zeros((len(multiplicities), len(model.centres)))
-    out[:, part] = reversible_stationary(counts)
-    return out
+    counts = visited(np.tensordot(multiplicities, model.counts, 1))
+    return reversible_stationary(with_prior(counts, model.paths, prior, prior.shares(cells, len(model.centres))))
 
 
 def _frame_weights(
@@ -217,28 +239,28 @@ def _frame_weights(
 def _iterated(
     model: MarkovModel,
     runs: Sequence[np.ndarray],
-    weights: np.ndarray,
     multiplicities: np.ndarray,
+    prior: Prior,
+    starts: np.ndarray,
+    groups: Sequence[np.ndarray],
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Weights of frames (B, n) by random clusterings of segments; half of a segment's weight goes to either end."""
     lengths = np.array([len(run) for run in runs])
     offsets = np.cumsum(lengths) - lengths
-    starts = [offset + np.arange(max(0, length - model.lag)) for offset, length in zip(offsets, lengths, strict=True)]
-    first = np.concatenate(starts)
-    owner = np.repeat(np.arange(len(runs)), [len(s) for s in starts])
-    inside = np.isin(np.concatenate(model.paths), model.parts[0])
-    chosen = inside[first] & inside[first + model.lag]
-    first, owner = first[chosen], owner[chosen]
+    begin = [offset + np.arange(max(0, length - model.lag)) for offset, length in zip(offsets, lengths, strict=True)]
+    first = np.concatenate(begin)
+    owner = np.repeat(np.arange(len(runs)), [len(s) for s in begin])
     stride = -(-len(first) // _MOST_SEGMENTS)
     first, owner = first[::stride], owner[::stride]
     points = np.concatenate(runs)
-    clusterings = random_clusterings(points[first], points[first + model.lag], _CELLS, _CLUSTERINGS, rng)
-    initial = weights[:, first] + 1e-12 * multiplicities[:, owner]
-    centre = iterate_weights(clusterings, initial[:1])
-    resampled = iterate_weights(clusterings, centre * multiplicities[1:][:, owner], 2)
+    ends = points[first], points[first + model.lag]
+    clusterings = random_clusterings(*ends, _CELLS, _CLUSTERINGS, rng, starts, groups)
+    prior = replace(prior, lag=prior.lag / stride)
+    centre = iterate_weights(clusterings, np.ones((1, len(first))), prior=prior.rows(slice(1)))
+    resampled = iterate_weights(clusterings, centre * multiplicities[1:][:, owner], 2, prior.rows(slice(1, None)))
     segments = np.concatenate((centre, resampled))
-    out = np.zeros_like(weights)
+    out = np.zeros((len(multiplicities), len(points)))
     for row, values in zip(out, segments, strict=True):
         np.add.at(row, first, values / 2)
         np.add.at(row, first + model.lag, values / 2)
@@ -261,7 +283,6 @@ def _interval(populations: np.ndarray) -> Interval:
 
 def _shared(
     model: MarkovModel,
-    runs: Sequence[np.ndarray],
     weights: np.ndarray,
     generated: np.ndarray | None,
     assigned: np.ndarray | None,
@@ -277,23 +298,29 @@ def _shared(
 
 
 def _before(model: MarkovModel, assigned: np.ndarray) -> np.ndarray:
-    states = model.states[assigned]
-    number = np.bincount(states[states >= 0], minlength=model.n_states).astype(float)
-    out: np.ndarray = number / max(number.sum(), 1.0)
+    number = np.bincount(model.states[assigned], minlength=model.n_states).astype(float)
+    out: np.ndarray = number / number.sum()
     return out
 
 
-def _parts(model: MarkovModel, assigned: np.ndarray | None) -> list[Part]:
-    """What is known of every connected part."""
-    part_of = np.empty(len(model.centres), int)
+def _part_of(model: MarkovModel) -> np.ndarray:
+    """Connected part of each cluster, (M,)."""
+    out = np.empty(len(model.centres), int)
     for k, part in enumerate(model.parts):
-        part_of[part] = k
+        out[part] = k
+    return out
+
+
+def _parts(model: MarkovModel, assigned: np.ndarray | None, weights: np.ndarray) -> list[Part]:
+    """What is known of every connected part."""
+    part_of = _part_of(model)
     visits = [part_of[path] for path in model.paths]
+    masses = np.bincount(np.concatenate(visits), weights, len(model.parts))
     out = []
     for k, part in enumerate(model.parts):
         entered = sum(bool(((v[1:] == k) & (v[:-1] != k)).any()) for v in visits)
         left = sum(bool(((v[:-1] == k) & (v[1:] != k)).any()) for v in visits)
         share = float("nan") if assigned is None else float(np.isin(assigned, part).mean())
         frames, n_runs = sum(int((v == k).sum()) for v in visits), sum(bool((v == k).any()) for v in visits)
-        out.append(Part(frames, n_runs, share, entered, left))
+        out.append(Part(frames, n_runs, share, entered, left, float(masses[k])))
     return out

@@ -78,6 +78,7 @@ def summarise(
         centres=_centres(ensemble.angles(positions), states, weights, weighted.model.n_states),
         transitions=weighted.transitions,
         parts=weighted.parts,
+        borrowed=weighted.borrowed,
         lag=weighted.model.lag * interval,
         lags=weighted.lags * interval,
         timescales=weighted.timescales * interval,

@@ -11,6 +11,7 @@ _FEW_MOVES = 10
 _WIDE = 0.15
 _NARROW = 0.05
 _SHARE = 0.01
+_MOST_TIMES = 30
 
 
 def verdict(result: Reweighting, n_failed: int, n_runs: int) -> tuple[str, ...]:
@@ -22,8 +23,7 @@ def verdict(result: Reweighting, n_failed: int, n_runs: int) -> tuple[str, ...]:
     n_failed, n_runs : int
         Runs left out, and all.
     """
-    parted = _disconnected(result)
-    lines = [*parted, f"Within the connected part: {_populations(result)}"] if parted else [_populations(result)]
+    lines = [*_between_parts(result), _populations(result)]
     if result.uncovered > 5 * _SHARE:
         lines.append(
             f"{result.uncovered:.0%} of the equilibrium weight lies where no generated frame is: use the weighted "
@@ -43,7 +43,7 @@ def _populations(result: Reweighting) -> str:
     basis = f"the rarest state ({state}) was entered or left {weakest} times, intervals are up to ±{half:.2f}"
     if weakest < _FEW_MOVES:
         factor = max(2, round(_ENOUGH_MOVES / max(weakest, 1)))
-        return f"These populations rest on {weakest} transitions: run {min(factor, 30)} x longer. ({basis})"
+        return f"These populations rest on {weakest} transitions: run {min(factor, _MOST_TIMES)} x longer. ({basis})"
     if weakest < _ENOUGH_MOVES or half > _WIDE:
         return f"These populations are rough: {basis}. Run {max(2, round(_ENOUGH_MOVES / weakest))} x longer."
     if half > _NARROW:
@@ -51,21 +51,17 @@ def _populations(result: Reweighting) -> str:
     return f"These populations are sound: {basis}."
 
 
-def _disconnected(result: Reweighting) -> list[str]:
-    """Parts that runs or generated frames are in and that nothing connects."""
-    others = [p for p in result.parts[1:] if p.generated > _SHARE or p.n_runs > 1]
-    if not others:
+def _between_parts(result: Reweighting) -> list[str]:
+    """Parts that moves of the runs do not connect in both directions."""
+    parts = [p for p in result.parts if p.weight > _SHARE or p.generated > _SHARE]
+    if len(parts) < 2:
         return []
-    share = sum(p.generated for p in others if np.isfinite(p.generated))
-    first = max(others, key=lambda p: (p.generated, p.n_runs))
-    why = (
-        f"the largest was entered by {first.entered} and left by {first.left} runs, and weights need both"
-        if first.entered or first.left
-        else "no run entered or left the largest"
-    )
-    are = "part with {} of the generated frames is not connected to the rest and has"
-    are = are if len(others) == 1 else are.replace("part ", "parts ").replace(" is ", " are ").replace("has", "have")
+    outside = 1.0 - max(p.weight for p in parts)
+    crossed = sum(p.entered for p in parts)
+    factor = int(np.clip(round(_FEW_MOVES * len(parts) / max(crossed, 1)), 2, _MOST_TIMES))
+    one_way = f"{crossed} runs crossed between them" if crossed != 1 else "1 run crossed between them"
     return [
-        f"{len(others)} {are.format(f'{share:.0%}')} weight 0: {why}. "
-        "What they weigh is unknown; run longer or from more seeds."
+        f"Shares between {len(parts)} parts rest on the generated frames: the runs did not connect them in both "
+        f"directions ({one_way}; {outside:.0%} of the weight lies outside the largest). "
+        f"Run {factor} x longer, or from more seeds; within each part the runs decide."
     ]
