@@ -3,9 +3,9 @@
     python benchmarks/correcting_peptides.py PDB --reference FOLDER --start hot --seeds 100 --time 50
 
 PDB has all atoms; FOLDER has heavy.pdb and r??.xtc of MD in ff14SB with OBC2 at --temperature. Starts: the bundled
-model at 450 K (hot), the same with every second frame of the commonest state of its second residue left out (halved), the
-bundled model at the temperature (model), and the first one, at 350 K (other). States: extended, right-handed helix or
-phi above 0, of each residue with both angles; errors: root mean square over states of 3 % or more, of -kT ln p. JSD:
+model at 450 K (hot), the same with every second frame of the commonest state of its second residue left out (halved),
+the bundled model at the temperature (model), and the first one, at 350 K (other). States: extended, right-handed helix
+or phi above 0, of each residue with both angles; errors: root mean square over states of 3 % or more, of -kT ln p. JSD:
 mean over residues of that of (phi, psi). --engine is the folder of the vector engine that makes the short runs in place
 of OpenMM, at a fortieth of the cost.
 """
