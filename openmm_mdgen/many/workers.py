@@ -103,10 +103,11 @@ def _local_cluster(n_workers: int) -> LocalCluster:
 
 @contextmanager
 def patient() -> Iterator[None]:
-    """A worker that was killed may take minutes to come back on a busy machine; dask gives it up after 15 s."""
+    """A worker may take minutes to start, or come back, on a busy machine; dask gives it up after 30 s, or 15."""
     import dask
 
-    with dask.config.set({"distributed.deploy.lost-worker-timeout": _RESTART}):
+    waits = ("distributed.deploy.lost-worker-timeout", "distributed.comm.timeouts.connect")
+    with dask.config.set(dict.fromkeys(waits, _RESTART)):
         yield
 
 
