@@ -70,7 +70,7 @@ def _about(scene: Scene) -> str:
     """The line below the title."""
     shown = len(scene.frames)
     which = f"{shown} frames" if shown == scene.n_frames else f"{shown} of {scene.n_frames} frames, evenly spread"
-    return f"{len(scene.names)} atoms, {which}, laid on the first"
+    return f"{len(scene.names)} atoms, {which}, superposed on the first"
 
 
 def _data(scene: Scene) -> dict[str, object]:

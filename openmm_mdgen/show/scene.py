@@ -1,4 +1,4 @@
-"""What the page shows of a trajectory: some of its frames laid on the first, torsions, and two lengths."""
+"""What the page shows of a trajectory: some of its frames superposed on the first, torsions, and two lengths."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Scene:
     resids : (N,) int ndarray
         From 1, in order of residues.
     frames : (T, N, 3) float32 ndarray
-        Å, laid on the first by heavy atoms, the centre of the first at the origin.
+        Å, superposed on the first by heavy atoms, the centre of the first at the origin.
     times : (T,) ndarray
         ps.
     n_frames : int
