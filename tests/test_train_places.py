@@ -1,5 +1,7 @@
 """One molecule with places, from its MD to frames: training, weights, simulation, integrator, chained windows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,9 +14,9 @@ from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.integrator import GenerativeIntegrator
 from openmm_mdgen.network.velocity import VelocityNetwork, held
 from openmm_mdgen.tokens.places import N_PLACE
-from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning
+from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning, sequence_to_indices
 from openmm_mdgen.train.cache import build_cache
-from openmm_mdgen.train.places import PlacesConfig, anchor_atoms, measured, with_places
+from openmm_mdgen.train.places import PlacesConfig, anchor_atoms, measured, turned_rings, with_places
 from openmm_mdgen.train.windows import WindowConfig
 from openmm_mdgen.weights.checkpoint import load_task, read_weights, save_weights
 from tests.helpers.tiny import DATA, internal, moving, moving_universe
@@ -55,8 +57,34 @@ def test_batches_have_places_that_count_where_they_are_not_given(cache, tiny):
     assert batch.conditioning.exists.shape == (4, 6, N_CHANNELS + N_PLACE)
     places = batch.tokens[..., -N_PLACE:]
     assert 0.3 < float(places.square().mean().sqrt()) < 4
-    away = (batch.conditioning.values - batch.tokens)[..., -N_PLACE:]
+    batches = [config.windows(cache, start.tables).draw(0, k) for k in range(12)]  # few windows are disturbed
+    away = torch.cat([(b.conditioning.values - b.tokens)[..., -N_PLACE:] for b in batches])
     assert 0 < float(away.abs().amax()) < 6 * config.shaken
+
+
+def test_in_some_windows_every_so_manieth_frame_is_given(cache, tiny):
+    config = PlacesConfig(n_frames=24, intervals=(10.0,), interval_weights=(1.0,), first=0.0, ends=0.0, scattered=0.0)
+    config = replace(config, none=0.0, regular=1.0)
+    start = config.adopted(tiny, cache)
+    apart = set()
+    for k in range(4):
+        for window in config.windows(cache, start.tables).draw(0, k).conditioning.given:
+            (frames,) = window.all(-1).nonzero(as_tuple=True)
+            assert frames[0] == 0 and len(set(frames.diff().tolist())) == 1
+            apart |= set(frames.diff().tolist())
+    assert min(apart) == 2 and max(apart) == 10
+
+
+def test_rings_that_are_the_same_both_ways_are_learned_both_ways():
+    sequence = sequence_to_indices(("TYR", "TRP", "PHE", "ASP")).expand(40, -1)
+    internal = torch.zeros(40, 3, 4, 16)
+    turned = turned_rings(internal, sequence, np.random.default_rng(0))
+    chi = turned[..., 4]
+    assert bool((turned.sum(-1) == chi).all()) and bool((chi == chi[:, :1]).all())  # chi2 alone, of whole windows
+    assert bool((chi[..., [1, 3]] == 0).all())
+    for ring in (0, 2):
+        share = float((chi[:, 0, ring] - torch.pi).abs().lt(1e-6).float().mean())
+        assert 0.2 < share < 0.8 and share == 1 - float((chi[:, 0, ring] == 0).float().mean())
 
 
 def test_the_network_starts_as_the_one_that_knows_no_places(cache, tiny):

@@ -85,7 +85,7 @@ def _train_tokens(plan: MoleculePlan, folders: tuple[Path, Path], run: Run, *, w
         n_frames=plan.n_frames,
         n_tokens=min(_MOST_TOKENS, 64 * plan.n_frames) * (2 if with_places else 1),
         intervals=tuple(plan.interval * k for k in (1.0, 2.0, 5.0)),
-        interval_weights=(0.8, 0.1, 0.1),
+        interval_weights=(0.6, 0.15, 0.25) if with_places else (0.8, 0.1, 0.1),
         residues=0.1 if start.config.inpaints and not with_places else 0.0,
     )
     config = TrainConfig(

@@ -12,6 +12,7 @@ from torch import Tensor
 from openmm_mdgen.geometry.superpose import superpose
 from openmm_mdgen.peptide.peptide import Peptide, Structure
 from openmm_mdgen.tasks.atoms import task_atoms
+from openmm_mdgen.tasks.coarse import CoarsePropagator
 from openmm_mdgen.tasks.hydrogens import ROOM, checked_hydrogens, motion_of
 from openmm_mdgen.tasks.model import PeptideModel
 from openmm_mdgen.tasks.threads import in_parts
@@ -28,11 +29,15 @@ class Simulate(PeptideModel):
         New frames per window.
     hydrogens : str
         ``"moving"``: drawn from their thermal distribution about where they were placed, with bond lengths of side
-        chains and carbonyls; ``"thermal"``: so are those angles; ``"quiet"``: as placed. The rest is `PeptideModel`'s.
+        chains and carbonyls; ``"thermal"``: so are those angles; ``"quiet"``: as placed.
+    apart : int
+        Every so manieth frame is made first where the network learned so long an interval, see `tasks.coarse`; 1 for
+        all frames at once. The rest is `PeptideModel`'s.
     """
 
     n_frames: int = 63
     hydrogens: str = "moving"
+    apart: int = 1
 
     def with_hydrogens(self, hydrogens: str) -> Simulate:
         """This task with hydrogens that are ``"moving"``, ``"thermal"`` or ``"quiet"``."""
@@ -45,7 +50,7 @@ class Simulate(PeptideModel):
         *,
         reference: np.ndarray | None = None,
         temperature: float | None = None,
-    ) -> SimulatePropagator:
+    ) -> SimulatePropagator | CoarsePropagator:
         """A propagator for these atoms.
 
         Parameters
@@ -66,9 +71,11 @@ class Simulate(PeptideModel):
         """
         peptide = Peptide.from_structure(structure)
         self.check(peptide, interval)
-        return SimulatePropagator(
-            self.at(temperature), peptide, interval, structure.positions if reference is None else reference
-        )
+        task, positions = self.at(temperature), structure.positions if reference is None else reference
+        fine, longer = SimulatePropagator(task, peptide, interval, positions), self.apart * interval
+        if self.apart == 1 or longer > 1.001 * self.intervals[1] or self.n_frames < 2 * self.apart:
+            return fine
+        return CoarsePropagator(fine, SimulatePropagator(task, peptide, longer, positions), self.apart)
 
 
 class SimulatePropagator:
@@ -91,11 +98,10 @@ class SimulatePropagator:
     def next_blocks(self, starts: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """The blocks (B, n_frames, N, 3) in Å of several replicas, from starts (B, N, 3) in Å."""
 
-        def made(part: slice) -> np.ndarray:
-            tokens = self.task.sample(self.conditioning(starts[part]), list(seeds[part]))
-            return self.placed(tokens, starts[part], seeds[part])
+        def block(part: slice) -> np.ndarray:
+            return self.finished(self.made(starts[part], seeds[part]), starts[part], seeds[part])
 
-        parts = in_parts(made, len(seeds)) if self.task.device == "cpu" else [made(slice(None))]
+        parts = in_parts(block, len(seeds)) if self.task.device == "cpu" else [block(slice(None))]
         return np.concatenate(parts)
 
     def conditioning(self, starts: np.ndarray) -> Conditioning:
@@ -104,9 +110,20 @@ class SimulatePropagator:
         values[:, 0], given[:, 0] = self.atoms.encode(_positions(starts)).float(), True
         return self.atoms.conditioning(given, values, self.interval)
 
+    def made(self, starts: np.ndarray, seeds: Sequence[int]) -> Tensor:
+        """Frames (B, n_frames, N, 3) in Å that follow starts (B, N, 3) in Å, not yet placed, hydrogens at rest."""
+        return self.decoded(self.task.sample(self.conditioning(starts), list(seeds)), seeds)
+
+    def decoded(self, tokens: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Frames (B, n_frames, N, 3) in Å of tokens (B, n_frames + 1, L, C), as `made` has them."""
+        return self.atoms.decode(tokens[:, 1:], list(seeds), self.task.spread_temperature)
+
     def placed(self, tokens: Tensor, starts: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """Frames (B, n_frames, N, 3) in Å of tokens (B, n_frames + 1, L, C), laid on their starts (B, N, 3) in Å."""
-        frames = self.atoms.decode(tokens[:, 1:], list(seeds), self.task.spread_temperature)
+        return self.finished(self.decoded(tokens, seeds), starts, seeds)
+
+    def finished(self, frames: Tensor, starts: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
+        """Frames (B, T, N, 3) in Å with hydrogens that move, laid on their starts (B, N, 3) in Å."""
         if self._motion is not None:
             frames = torch.from_numpy(self._motion.blocks_moved(frames.numpy(), seeds))
         heavy = self.atoms.heavy

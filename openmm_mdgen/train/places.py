@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.errors import MDGenError
-from openmm_mdgen.geometry.internal import InternalCoordinates
+from openmm_mdgen.geometry.internal import TORSIONS, InternalCoordinates
 from openmm_mdgen.geometry.sidechains import heavy_bonds
 from openmm_mdgen.network.velocity import VelocityConfig
 from openmm_mdgen.tokens.places import N_PLACE, Places, measure_places
@@ -20,6 +21,8 @@ from openmm_mdgen.train.windows import Batch, WindowBatches, WindowConfig
 from openmm_mdgen.weights.checkpoint import Weights, places_of
 
 _MOST_FRAMES = 20_000  # of which the reference is the mean
+_SYMMETRIC = ("PHE", "TYR")
+_CHI2 = TORSIONS.index("chi2")
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class PlacesConfig(WindowConfig):
 
     shaken: float = 0.25
     perturbed: float = 0.1
+    first: float = 0.6
+    regular: float = 0.22
 
     def adopted(self, start: Weights, cache: Cache) -> Weights:
         """Weights with the channels of places: of this molecule, or of a network that does not know of places yet.
@@ -76,6 +81,7 @@ class PlacesWindows(WindowBatches):
     def _batch(
         self, internal: Tensor, sequence: Tensor, exists: Tensor, interval: float, rng: np.random.Generator
     ) -> Batch:
+        internal = turned_rings(internal, sequence, rng)
         batch = super()._batch(internal, sequence, exists, interval, rng)
         told = batch.conditioning
         anchors = anchor_atoms(internal.flatten(0, 1).double(), self.places.residue_types)
@@ -94,6 +100,17 @@ class PlacesWindows(WindowBatches):
                 exists=torch.cat((told.exists, there), -1), values=torch.cat((told.values, places + shake), -1)
             ),
         )
+
+
+def turned_rings(internal: Tensor, sequence: Tensor, rng: np.random.Generator) -> Tensor:
+    """Internal coordinates (B, T, L, 16) with half of the rings of phenylalanine and tyrosine (B, L) turned.
+
+    Both ways are the same molecule: CD1 and CD2 are names. So a flip is learned from what either does.
+    """
+    turns = torch.isin(sequence, sequence_to_indices(_SYMMETRIC)) & torch.from_numpy(rng.random(sequence.shape) < 0.5)
+    out = internal.clone()
+    out[..., _CHI2] += math.pi * turns.unsqueeze(1)
+    return out
 
 
 def anchor_atoms(internal: Tensor, residue_types: tuple[str, ...]) -> Tensor:

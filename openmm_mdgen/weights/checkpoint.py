@@ -26,6 +26,7 @@ from openmm_mdgen.weights import identities as identity_file
 from openmm_mdgen.weights.header import IDENTITIES, VELOCITY, bundled_path, registered_models
 from openmm_mdgen.weights.tensor_file import read_tensors, write_tensors
 
+_APART = 5  # frames, those that models of one molecule make first where they learned to fill in the others
 _ABOUT = ("name", "task", "temperature", "temperatures", "intervals", "spacings", "lengths", "solver", "training")
 
 
@@ -273,6 +274,7 @@ def simulation(weights: Weights, device: str | None = None) -> Simulate:
         temperatures=(weights.temperatures[0], weights.temperatures[1]) if weights.temperatures else None,
         student=student,
         places=places_of(weights) if weights.config.places else None,
+        apart=_APART if weights.config.places and weights.training.get("windows", {}).get("regular") else 1,
     )
 
 
