@@ -121,5 +121,6 @@ def around(hydrogens: Sequence[int], parent: int, near: Mapping[int, list[int]],
         b = neighbours[0]
         a = next((atom for atom in near[b] if atom != parent), parent)
     x = np.asarray(positions, dtype=np.float64)
-    angles = dihedral(x[a], x[b], x[parent], x[list(hydrogens)])
-    return (angles + _AWAY) % (2 * math.pi)
+    angles: np.ndarray = dihedral(x[a], x[b], x[parent], x[list(hydrogens)])
+    turned: np.ndarray = (angles + _AWAY) % (2 * math.pi)
+    return turned
