@@ -45,6 +45,7 @@ needs_proc = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="th
 
 # Names of POSIX alone that the package uses, each behind a question whether it is there
 GUARDED = {
+    ("files/arrays.py", "register_at_fork"),
     ("upsampling/finish.py", "chown"),
     ("upsampling/finish.py", "geteuid"),
     ("upsampling/finish.py", "getegid"),
