@@ -9,12 +9,14 @@ benchmarks/plain_md.py. A --folder keeps the runs, so that other ways of weighti
 """
 
 import argparse
+import importlib
 import warnings
 from pathlib import Path
 
 import MDAnalysis as mda
 import numpy as np
 import openmm as mm
+from engine_runs import engine_runs
 from openmm import unit
 
 import openmm_mdgen
@@ -142,6 +144,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder")
+    parser.add_argument("--engine", type=Path, help="the vector engine's folder, which makes the short runs")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     universe = generated(args.start, args.seed)
@@ -156,6 +159,8 @@ def main() -> None:
     everything = np.concatenate(replicas)
     p, whole = populations(everything), histogram(everything)
     integrator = mm.LangevinMiddleIntegrator(300.0, 1.0, 0.004)
+    if args.engine:
+        importlib.import_module("openmm_mdgen.correction.correct").make_runs = engine_runs(args.engine)
     result = openmm_mdgen.correct(
         universe,
         (system, integrator),
@@ -190,6 +195,7 @@ def main() -> None:
     )
     print("| | JSD (φ, ψ) | beta, kJ/mol | alpha | left |\n|---|---|---|---|---|")
     print(row("generated", jsd(histogram(before), whole), error(populations(before), p)))
+    print(row("runs, not weighted", jsd(histogram(after), whole), error(populations(after), p)))
     print(
         row(
             "corrected",

@@ -16,7 +16,7 @@ from openmm_mdgen.errors import MDGenError
 
 METHODS = ("iterated", "markov")
 _CELLS, _CLUSTERINGS = 12, 50
-_DOUBT = 0.5  # spread of the logarithm of a part's generated share: two parts' ratio is off by a factor of two
+_DOUBT, _FURTHEST = 0.35, 3.0  # spread of a share's logarithm for each standard deviation of a feature, up to so many
 _MOST_SEGMENTS = 20_000
 _SMALLEST = 1e-9
 _NORMAL_95 = 1.96
@@ -139,7 +139,7 @@ def reweight(
     The generated ensemble is a weak prior (`Prior`): shares of places that no run connects stay what they were, a few
     moves change them in part, and many decide. Intervals come from a Bayesian bootstrap over runs: every run gets a
     random multiplicity, so that nothing that is connected in the data falls apart in a resample. In resamples the
-    generated shares of parts that are not connected change by a factor of two or so either way.
+    generated shares of two states of a torsion change by a factor of two or so either way, those of rare states more.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def reweight(
     rng, resampling = np.random.default_rng(seed), np.random.default_rng((seed, 1))
     multiplicities = np.vstack((np.ones(len(runs)), resampling.exponential(size=(n_bootstrap, len(runs)))))
     starts = np.array([run[0] for run in runs]) if generated is None else generated
-    prior = prior_of(runs, lag, _doubted(model, model.assign(starts), n_bootstrap, resampling), len(groups))
+    prior = prior_of(runs, lag, _doubted(starts, n_bootstrap, resampling), len(groups))
     clusters = _cluster_weights(model, multiplicities, prior, model.assign(starts))
     if method == "iterated":
         weights = _iterated(model, runs, multiplicities, prior, starts, groups, rng)
@@ -213,11 +213,15 @@ def reweight(
     )
 
 
-def _doubted(model: MarkovModel, cells: np.ndarray, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
-    """Weights of generated frames (1 + B, G): all 1 first, then with a factor of its own for every connected part."""
-    part_of = _part_of(model)
-    factors = np.exp(_DOUBT * rng.normal(size=(n_bootstrap, len(model.parts))))
-    return np.vstack((np.ones(len(cells)), factors[:, part_of[cells]]))
+def _doubted(generated: np.ndarray, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
+    """Weights of generated frames (1 + B, G): all 1 first, then tilted at random along every feature.
+
+    Two states of one torsion change their ratio by a factor of two or so, rare ones by more.
+    """
+    scale = generated.std(0)
+    away = (generated - generated.mean(0)) / np.where(scale > 0, scale, 1.0)
+    tilts = rng.normal(size=(n_bootstrap, generated.shape[1])) @ np.clip(away, -_FURTHEST, _FURTHEST).T
+    return np.vstack((np.ones(len(generated)), np.exp(_DOUBT * tilts)))
 
 
 def _cluster_weights(model: MarkovModel, multiplicities: np.ndarray, prior: Prior, cells: np.ndarray) -> np.ndarray:
