@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from openmm_mdgen import upsample
+from openmm_mdgen.convert.structures import load_structure
+from openmm_mdgen.forcefield.build import build_peptide
 from openmm_mdgen.tasks import model
 from openmm_mdgen.tasks import upsample as upsample_module
 from openmm_mdgen.tasks.upsample import ChainFiller, context_windows
-from tests.helpers.tiny import upsample_task
+from tests.helpers.tiny import structure, upsample_task
 from tests.helpers.toys_protein import adk_structure, adk_universe
 
 
@@ -121,3 +123,16 @@ def test_out_of_memory_fewer_windows_at_a_time_give_the_same_frames(monkeypatch)
     monkeypatch.setattr(UpsampleFiller, "_velocity", short_of_memory)
     with pytest.warns(MDGenWarning, match="out of memory: .* windows at a time are tried"):
         np.testing.assert_allclose(fill.fill(frames, [1]), whole, atol=2e-3)
+
+
+def test_peptides_of_more_than_eight_residues_are_built_in_runs():
+    """Up to twelve are learned, but a backbone of twelve built at once swings too widely at its end."""
+    chain = load_structure(build_peptide("STHKSTHKST"))
+    task = replace(upsample_task(), lengths=(1, 12))
+    fill = task.bind_gaps(chain, 10.0, 1.0)
+    assert isinstance(fill, ChainFiller) and len(fill.runs.places) > 1
+    made = fill.fill(np.stack([chain.positions] * 2), [1])
+    bonds = np.array(fill.internal.bonds)
+    lengths = np.linalg.norm(made[0][:, bonds[:, 0]] - made[0][:, bonds[:, 1]], axis=-1)
+    assert 0.7 < lengths.min() and lengths.max() < 2.2
+    assert not isinstance(task.bind_gaps(structure("ITVLHC"), 10.0, 1.0), ChainFiller)

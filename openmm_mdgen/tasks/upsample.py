@@ -97,14 +97,17 @@ class Upsample:
         MDGenError
             Where the structure, the spacing, the interval or the temperature is outside what the network learned.
         """
-        peptide = Peptide.from_structure(structure)
+        peptide = Peptide.from_structure(structure, disulphides=True)
         if not self.lengths[0] <= peptide.n_residues <= self.lengths[1]:
             raise MDGenError(
                 f"{peptide.n_residues} residues are outside model {self.name!r}'s range "
                 f"{self.lengths[0]} to {self.lengths[1]}; use model='linear' or train a model on your own MD"
             )
         self._check_times(spacing, interval)
-        return UpsampleFiller(self.at(temperature), peptide, spacing, interval, structure.positions)
+        if peptide.n_residues > _RUN:
+            return ChainFiller(self.at(temperature), peptide, spacing, interval, structure.positions)
+        unbridged = Peptide.from_structure(structure)  # built as one chain, which would tear a bridge
+        return UpsampleFiller(self.at(temperature), unbridged, spacing, interval, structure.positions)
 
     def bind_chain_gaps(
         self, structure: Structure, spacing: float, interval: float, *, temperature: float | None = None
