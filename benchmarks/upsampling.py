@@ -59,13 +59,13 @@ def held(universe: Universe, keys: np.ndarray, factor: int, seed: int) -> np.nda
     return np.concatenate([np.repeat(keys[:-1], factor, axis=0), keys[-1:]])
 
 
-def by_model(model: Any, interval: float) -> Way:
+def by_model(model: Any, interval: float, temperature: float | None = None) -> Way:
     """`openmm_mdgen.upsample`."""
 
     def way(universe: Universe, keys: np.ndarray, factor: int, seed: int) -> np.ndarray:
         coarse = universe.copy()
         coarse.load_new(keys, dt=factor * interval)
-        fine = upsample(coarse, interval, model=model, seed=seed)
+        fine = upsample(coarse, interval, model=model, seed=seed, temperature=temperature)
         return np.array([ts.positions.copy() for ts in fine.trajectory])
 
     return way

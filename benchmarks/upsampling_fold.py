@@ -1,8 +1,8 @@
 """Upsampling of a folded protein against MD with a frame every 0.1 ps: torsions over time, steps, bonds, angles.
 
-    python benchmarks/upsampling_fold.py trpcage.pdb trpcage.dcd --spacing 1 --shared ../shared
+    python benchmarks/upsampling_fold.py trpcage.pdb trpcage.dcd --spacing 1 --temperature 300 --shared ../shared
     python benchmarks/upsampling_fold.py ../shared/proteins/chignolin300/heavy.pdb \
-        ../shared/proteins/chignolin300/burst00.xtc --spacing 10
+        ../shared/proteins/chignolin300/burst00.xtc --spacing 10 --temperature 300
 
 MD of Trp-cage is made as ``../shared/mdsim`` makes it (ff14SB, OBC2, 300 K, 4 fs), saved every 25 steps. With
 ``--anew KELVIN``, where the trajectory has all atoms, MD itself is started anew at each key frame, with fresh
@@ -59,6 +59,7 @@ def started_anew(topology: str, kelvin: float) -> Way:
 @click.option("--spacing", default=1.0, show_default=True, help="ps between key frames")
 @click.option("--gaps", default=48, show_default=True, help="how many gaps of the trajectory, from its start")
 @click.option("--model", default="peptide", show_default=True)
+@click.option("--temperature", type=float, help="K, told to the model, where it knows several.")
 @click.option("--anew", type=float, help="Also MD at this temperature in K, started anew at every key frame.")
 @click.option("--seeds", default=1, show_default=True, help="Over which errors are averaged.")
 @click.option("--shared", type=click.Path(path_type=Path), default=Path("../shared"), show_default=True)
@@ -68,6 +69,7 @@ def main(
     spacing: float,
     gaps: int,
     model: str,
+    temperature: float | None,
     anew: float | None,
     seeds: int,
     shared: Path,
@@ -80,7 +82,11 @@ def main(
     frames = frames[: (len(frames) - 1) // factor * factor + 1]
     universe = Universe(topology, frames[:2])
     quads = np.array([quad for _, quad in metrics.quadruples(universe)])
-    ways: dict[str, Way] = {model: by_model(model, INTERVAL), "Cartesian": cartesian, "thinned, held": held}
+    ways: dict[str, Way] = {
+        model: by_model(model, INTERVAL, temperature),
+        "Cartesian": cartesian,
+        "thinned, held": held,
+    }
     if anew is not None:
         ways["MD anew"] = started_anew(topology, anew)
     scores = {

@@ -121,7 +121,7 @@ def test_bundled_models(name):
     if not bundled_path(name).exists():
         pytest.skip(f"{name} is not bundled")
     task = load_task(name)
-    assert task.name == name and task.lengths == {"peptide": (1, 12)}.get(name, (1, 8))
+    assert task.name == name and task.lengths == (1, 12) and task.temperatures == (280.0, 450.0)
     assert load_weights(name).content_hash == task.content_hash
     assert bundled_path(name).stat().st_size <= 20e6
 

@@ -104,3 +104,10 @@ def test_the_command_refuses_what_was_not_learned(tempered, coarse, tmp_path, ca
         main(["upsample", str(tmp_path / "coarse.dcd"), *arguments])
     assert ended.value.code != 0 and "a temperature of 30 K is not one of model" in capfd.readouterr().err
     assert not (tmp_path / "fine.xtc").exists()
+
+
+def test_the_bundled_weights_know_temperatures(coarse):
+    cold, hot = (made(coarse, temperature=kelvin) for kelvin in (280, 450))
+    assert 1.1 < size(hot) / size(cold) < 2
+    with pytest.raises(MDGenError, match="a temperature of 500 K is not one of model 'peptide-upsample'"):
+        upsample(coarse, 1.0, temperature=500)

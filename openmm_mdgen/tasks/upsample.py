@@ -27,7 +27,8 @@ from openmm_mdgen.tokens.noise_colour import GapColour, GapSpectra, chain_colour
 from openmm_mdgen.tokens.tokens import Conditioning, sequence_to_indices
 
 _WINDOW = 20  # residues; scores of a fold are those of windows as long as the peptides that were learned
-_RUN = 8  # residues whose backbone is built at once: the longer, the wider the last ones swing
+_AT_ONCE = 8  # residues whose backbone is built in one piece: the longer, the wider its ends swing
+_RUN = 4  # residues of a run, in chains that are longer
 _SHORT = 3.0  # ps between key frames
 _MAX_BATCH = 40_000  # frames times residues in one call of the network
 
@@ -104,7 +105,7 @@ class Upsample:
                 f"{self.lengths[0]} to {self.lengths[1]}; use model='linear' or train a model on your own MD"
             )
         self._check_times(spacing, interval)
-        if peptide.n_residues > _RUN:
+        if peptide.n_residues > _AT_ONCE:
             return ChainFiller(self.at(temperature), peptide, spacing, interval, structure.positions)
         unbridged = Peptide.from_structure(structure)  # built as one chain, which would tear a bridge
         return UpsampleFiller(self.at(temperature), unbridged, spacing, interval, structure.positions)
@@ -232,18 +233,18 @@ class ChainFiller(UpsampleFiller):
         Fewer steps than for peptides, since the tokens are white already: two evaluations of the network where key
         frames are up to 3 ps apart, three beyond.
     stiffness : float
-        How much of the backbone's way beside the straight line is left out: a fold moves less than a free peptide, and
-        the network learned from those.
+        How much of the backbone's way beside the straight line is left out: the network makes steps that are too long,
+        those of a fold most.
     """
 
-    stiffness = 0.4
+    stiffness = 0.2
 
     def __init__(
         self, task: Upsample, peptide: Peptide, spacing: float, interval: float, reference: np.ndarray
     ) -> None:
         super().__init__(task, peptide, spacing, interval, reference)
         self.bridges = Bridges(peptide.residue_types, peptide.heavy, np.asarray(reference))
-        self.runs = BackboneRuns(self.internal, min(_RUN, task.lengths[1]))
+        self.runs = BackboneRuns(self.internal, _RUN)
         self.windows = context_windows(len(self.sequence), _WINDOW)
         self.solver = SolverConfig("midpoint", 1) if spacing <= _SHORT else SolverConfig("euler", 3)
 
