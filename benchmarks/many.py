@@ -23,7 +23,7 @@ from distributed import Client, LocalCluster
 
 from openmm_mdgen import simulate_many
 from openmm_mdgen.many.results import ManyResult
-from openmm_mdgen.many.workers import patient
+from openmm_mdgen.many.workers import local_settings
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 
@@ -38,7 +38,7 @@ def peptides(count: int, seed: int = 0) -> list[str]:
 def workers(count: int) -> Iterator[Client]:
     """Processes of this machine that have loaded everything once."""
     with (
-        patient(),
+        local_settings(),
         LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
         Client(cluster) as client,
     ):

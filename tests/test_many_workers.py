@@ -141,16 +141,16 @@ def test_workers_of_this_machine(monkeypatch):
 def test_local_workers_are_given_time_to_come_back(monkeypatch):
     import dask
 
-    found = []
+    found, names = [], ("deploy.lost-worker-timeout", "comm.timeouts.connect", "worker.profile.enabled")
 
     def cluster(n_workers):
-        found.append((n_workers, dask.config.get("distributed.deploy.lost-worker-timeout")))
+        found.append((n_workers, [dask.config.get(f"distributed.{name}") for name in names]))
         return in_process()
 
     monkeypatch.setattr(workers, "_local_cluster", cluster)
     with Cluster(workers=3).connected(2) as client:
         assert client.scheduler_info()["workers"]
-    assert found == [(2, "10 minutes")]
+    assert found == [(2, ["10 minutes", "10 minutes", False])]
     assert dask.config.get("distributed.deploy.lost-worker-timeout") != "10 minutes"
 
 

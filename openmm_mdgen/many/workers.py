@@ -69,7 +69,7 @@ class Cluster:
             yield self.scheduler
         elif self.scheduler == LOCAL:
             n_workers = min(self.workers or default_workers(self.threads or 1), n_calls)
-            with _quiet(), patient(), _local_cluster(n_workers) as cluster, Client(cluster) as client:
+            with _quiet(), local_settings(), _local_cluster(n_workers) as cluster, Client(cluster) as client:
                 yield client
         else:
             opened = _remote(self.scheduler) if isinstance(self.scheduler, str) else Client(self.scheduler)
@@ -102,12 +102,16 @@ def _local_cluster(n_workers: int) -> LocalCluster:
 
 
 @contextmanager
-def patient() -> Iterator[None]:
-    """A worker may take minutes to start, or come back, on a busy machine; dask gives it up after 30 s, or 15."""
+def local_settings() -> Iterator[None]:
+    """What dask is told for workers of this machine.
+
+    A worker may take minutes to start, or come back, on a busy machine, where dask gives it up after 30 s, or 15. And
+    none is looked at a hundred times a second to see what it does, which costs 5 % of its time.
+    """
     import dask
 
     waits = ("distributed.deploy.lost-worker-timeout", "distributed.comm.timeouts.connect")
-    with dask.config.set(dict.fromkeys(waits, _RESTART)):
+    with dask.config.set(dict.fromkeys(waits, _RESTART) | {"distributed.worker.profile.enabled": False}):
         yield
 
 
