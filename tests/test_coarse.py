@@ -1,4 +1,4 @@
-"""Simulation in two passes: which frames are made first, what the others are told, and that blocks are pure."""
+"""Simulation in two passes: what is made first, what windows between are told, and that blocks are pure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_block_is_as_long_as_whole_windows(starts):
     assert np.abs(blocks[0] - blocks[1]).max() > 0.1
 
 
-def test_frames_made_first_stay_and_those_between_are_told_them(starts, monkeypatch):
+def test_windows_go_between_frames_that_are_made_first(starts, monkeypatch):
     propagator = bound()
     told = []
     sample = Simulate.sample
@@ -56,13 +56,12 @@ def test_frames_made_first_stay_and_those_between_are_told_them(starts, monkeypa
     coarse, fine = told
     assert float(coarse.interval[0]) == 50.0 and coarse.given.shape[:2] == (2, 21)
     assert float(fine.interval[0]) == 10.0 and fine.given.shape[:2] == (10, 21)
-    assert [k for k in range(21) if bool(fine.given[:, k].all())] == [0, 5, 10, 15, 20]
-    assert int(fine.given.all(-1).sum()) == 10 * 5
-    atoms = propagator._fine.atoms
-    found = atoms.encode(torch.from_numpy(frames))[:, APART - 1 :: APART]  # of each replica, frames 50 ps apart
-    told_first = torch.stack([fine.values[5 * k : 5 * k + 5, APART::APART].flatten(0, 1) for k in (0, 1)])
+    assert [k for k in range(21) if bool(fine.given[:, k].all())] == [0, 20]
+    assert int(fine.given.all(-1).sum()) == 10 * 2
+    found = propagator.atoms.encode(torch.from_numpy(frames))[:, 19::20]  # of each replica, where windows end
+    ends = fine.values[:, 20].unflatten(0, (2, 5))
     torsions = slice(0, 14)
-    torch.testing.assert_close(found[..., torsions].float(), told_first[..., torsions], atol=1e-3, rtol=0)
+    torch.testing.assert_close(found[..., torsions].float(), ends[..., torsions], atol=1e-3, rtol=0)
     torch.testing.assert_close(fine.values[1, 0], fine.values[0, 20])  # windows share their ends
 
 
@@ -71,8 +70,5 @@ def test_all_at_once_where_two_passes_cannot_be(changes):
     assert isinstance(bound(**changes), SimulatePropagator)
 
 
-def test_weights_that_learned_to_fill_in_are_used_so(monkeypatch):
-    weights = read_weights(DATA / "tiny.safetensors")
-    assert simulation(weights, "cpu").apart == 1
-    training = {"windows": {"regular": 0.2}}
-    assert simulation(replace(weights, training=training), "cpu").apart == 1  # not of one molecule
+def test_models_of_many_molecules_make_one_window_after_another():
+    assert tiny().apart == 1 and read_weights(DATA / "tiny.safetensors").config.places == 0

@@ -1,7 +1,5 @@
 """One molecule with places, from its MD to frames: training, weights, simulation, integrator, chained windows."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -60,19 +58,6 @@ def test_batches_have_places_that_count_where_they_are_not_given(cache, tiny):
     batches = [config.windows(cache, start.tables).draw(0, k) for k in range(12)]  # few windows are disturbed
     away = torch.cat([(b.conditioning.values - b.tokens)[..., -N_PLACE:] for b in batches])
     assert 0 < float(away.abs().amax()) < 6 * config.shaken
-
-
-def test_in_some_windows_every_so_manieth_frame_is_given(cache, tiny):
-    config = PlacesConfig(n_frames=24, intervals=(10.0,), interval_weights=(1.0,), first=0.0, ends=0.0, scattered=0.0)
-    config = replace(config, none=0.0, regular=1.0)
-    start = config.adopted(tiny, cache)
-    apart = set()
-    for k in range(4):
-        for window in config.windows(cache, start.tables).draw(0, k).conditioning.given:
-            (frames,) = window.all(-1).nonzero(as_tuple=True)
-            assert frames[0] == 0 and len(set(frames.diff().tolist())) == 1
-            apart |= set(frames.diff().tolist())
-    assert min(apart) == 2 and max(apart) == 10
 
 
 def test_rings_that_are_the_same_both_ways_are_learned_both_ways():

@@ -1,7 +1,9 @@
-"""Simulation of one molecule in two passes: frames far apart first, which say where it goes, then those between.
+"""Simulation of one molecule in two passes: frames far apart first, which say where it goes, then the way between.
 
 A chain of short windows forgets more at every link than the molecule does: slow motions come out too small and too
-fast. A window of frames that are far apart spans several short ones, and is drawn as a whole.
+fast. A window of frames that are far apart spans several short ones, and is drawn as a whole; the short ones go from
+one of its frames to another. Frames inside them are drawn anew: where all coarse frames are kept, what lies between
+comes out too loosely tied to them (docs/results/proteins.md).
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ class Windows(Protocol):
 
 
 class CoarsePropagator:
-    """Blocks of which every ``apart``-th frame is made first; a block is a pure function of its start and its seed.
+    """Blocks whose windows go between frames that are made first, ``apart`` times as far apart.
+
+    A block is a pure function of its start and its seed.
 
     Parameters
     ----------
@@ -96,12 +100,12 @@ class CoarsePropagator:
     def _filled(self, thin: Tensor, seeds: Sequence[int]) -> Tensor:
         """All frames (B, n_frames, N, 3) after the first of coarse ones (B, n_frames / apart + 1, N, 3), in Å."""
         atoms, task, n_windows = self._fine.atoms, self._fine.task, self._n_windows
-        told = atoms.encode(thin).float()
-        index = self._span * torch.arange(n_windows)[:, None] + torch.arange(self._span + 1)
+        ends = thin[:, :: self._span]  # (B, W + 1, N, 3)
+        told = atoms.encode(ends).float()
         given, values = atoms.empty(len(thin) * n_windows, self._span * self._apart + 1)
-        values[:, :: self._apart], given[:, :: self._apart] = told[:, index].flatten(0, 1), True
+        values[:, 0], values[:, -1] = told[:, :-1].flatten(0, 1), told[:, 1:].flatten(0, 1)
+        given[:, [0, -1]] = True
         own = [block_seed(seed, window) for seed in seeds for window in range(n_windows)]
         tokens = task.sample(atoms.conditioning(given, values, self.interval), own)
-        between = atoms.decode(tokens[:, ~given[0, :, 0]], own, task.spread_temperature)
-        steps = between.unflatten(1, (self._span, self._apart - 1)).unflatten(0, (len(thin), n_windows)).flatten(1, 2)
-        return torch.cat((steps, thin[:, 1:, None]), 2).flatten(1, 2)
+        between = atoms.decode(tokens[:, 1:-1], own, task.spread_temperature).unflatten(0, (len(thin), n_windows))
+        return torch.cat((between, ends[:, 1:, None]), 2).flatten(1, 2)

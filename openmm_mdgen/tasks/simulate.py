@@ -31,8 +31,8 @@ class Simulate(PeptideModel):
         ``"moving"``: drawn from their thermal distribution about where they were placed, with bond lengths of side
         chains and carbonyls; ``"thermal"``: so are those angles; ``"quiet"``: as placed.
     apart : int
-        Every so manieth frame is made first where the network learned so long an interval, see `tasks.coarse`; 1 for
-        all frames at once. The rest is `PeptideModel`'s.
+        Frames so many intervals apart are made first where the network learned that, see `tasks.coarse`; 1 for one
+        window after another. The rest is `PeptideModel`'s.
     """
 
     n_frames: int = 63

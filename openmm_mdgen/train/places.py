@@ -38,8 +38,6 @@ class PlacesConfig(WindowConfig):
 
     shaken: float = 0.25
     perturbed: float = 0.1
-    first: float = 0.6
-    regular: float = 0.22
 
     def adopted(self, start: Weights, cache: Cache) -> Weights:
         """Weights with the channels of places: of this molecule, or of a network that does not know of places yet.

@@ -31,7 +31,6 @@ from openmm_mdgen.train.cache import Cache, Segment
 from openmm_mdgen.weights.checkpoint import Weights
 
 _Number = TypeVar("_Number", int, float)
-_APART = 10  # frames, most between those that are given regularly
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,6 @@ class WindowConfig:
         How often each is drawn.
     first, ends, scattered, none : float
         Share of windows whose first frame, both ends, a random set of frames, or no frame is given.
-    regular : float
-        Share of windows in which every so manieth frame is given, the second to the tenth.
     residues : float
         Share of batches in whose windows some residues are given in every frame, the others in none or in the first.
     untold : float
@@ -74,7 +71,6 @@ class WindowConfig:
     ends: float = 0.08
     scattered: float = 0.07
     none: float = 0.05
-    regular: float = 0.0
     residues: float = 0.0
     untold: float = 0.3
     perturbed: float = 0.3
@@ -308,16 +304,15 @@ class WindowBatches:
 
     def _draw_given(self, n_frames: int, rng: np.random.Generator) -> np.ndarray:
         c, given = self.config, np.zeros(n_frames, dtype=bool)
-        shares = np.array([c.first, c.ends, c.scattered, c.none, c.regular])
-        kind = rng.choice(len(shares), p=shares / shares.sum())
+        kind = rng.choice(
+            4, p=np.array([c.first, c.ends, c.scattered, c.none]) / (c.first + c.ends + c.scattered + c.none)
+        )
         if kind == 0:
             given[0] = True
         elif kind == 1:
             given[[0, -1]] = True
         elif kind == 2:
             given[rng.choice(n_frames, size=rng.integers(1, max(2, n_frames // 8)), replace=False)] = True
-        elif kind == 4:
-            given[:: rng.integers(2, _APART + 1)] = True
         return given
 
 

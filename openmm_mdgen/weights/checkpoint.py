@@ -26,7 +26,7 @@ from openmm_mdgen.weights import identities as identity_file
 from openmm_mdgen.weights.header import IDENTITIES, VELOCITY, bundled_path, registered_models
 from openmm_mdgen.weights.tensor_file import read_tensors, write_tensors
 
-_APART = 5  # frames, those that models of one molecule make first where they learned to fill in the others
+_APART = 5  # intervals between the frames that models of one molecule make first
 _ABOUT = ("name", "task", "temperature", "temperatures", "intervals", "spacings", "lengths", "solver", "training")
 
 
@@ -274,7 +274,7 @@ def simulation(weights: Weights, device: str | None = None) -> Simulate:
         temperatures=(weights.temperatures[0], weights.temperatures[1]) if weights.temperatures else None,
         student=student,
         places=places_of(weights) if weights.config.places else None,
-        apart=_APART if weights.config.places and weights.training.get("windows", {}).get("regular") else 1,
+        apart=_APART if weights.config.places else 1,
     )
 
 
