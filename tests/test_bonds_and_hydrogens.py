@@ -62,7 +62,9 @@ class Case:
 
     def bonds(self, temperature: float) -> BondMotion:
         p = self.peptide
-        return BondMotion(p.residue_types, p.heavy, p.hydrogens, self.structure.positions, temperature)
+        return BondMotion(
+            p.residue_types, p.heavy, p.hydrogens, self.internal.bonds, self.structure.positions, temperature
+        )
 
     def hydrogens(self, temperature: float = KELVIN) -> HydrogenMotion:
         return HydrogenMotion(
@@ -147,6 +149,16 @@ def test_every_drawn_bond_gains_half_kt(sequence):
     in_tree = sum(int((rows % 3 == 0).sum()) for rows, _ in motion._draws)
     closures = sum({"PHE": 1, "TYR": 1, "HIS": 1, "TRP": 2}.get(kind, 0) for kind in p.residue_types)
     assert gained == pytest.approx((in_tree + closures) * HALF_KT, rel=0.2)
+
+
+def test_heavy_atoms_come_no_nearer_than_generation_keeps_them(case):
+    frames = case.turned(400)
+    heavy = sorted(case.peptide.heavy.values())
+    bare = Case(case.structure.take(np.array(heavy)))
+    room = ClashRepair(bare.internal, lambda x: x).room
+    before = room(torch.as_tensor(frames[:, heavy])) >= 1
+    after = room(torch.as_tensor(case.bonds(KELVIN).parts_moved(frames, [400], [5])[:, heavy])) >= 1
+    assert after[before].all()
 
 
 def test_hydrogens_are_led_to_where_angles_are_least_strained(case):

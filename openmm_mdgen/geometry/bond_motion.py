@@ -1,20 +1,23 @@
 """Bond lengths of side chains and carbonyls, which a model holds fixed, drawn as they are in MD.
 
 What lies beyond a bond is shifted along it, so that all other lengths, all angles and all torsions stay. Atoms of rings
-are shifted within the plane of the first of them and the bond that leads to it. Proline's ring is left as it is.
+are shifted within the plane of the first of them and the bond that leads to it. Proline's ring is left as it is. Where
+heavy atoms would come too near, a frame takes the opposite of its draw, and keeps its lengths where that does not help.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from openmm_mdgen.geometry.bonded import Group, groups_of, ring_bonds, terms
+from openmm_mdgen.geometry.pair_energies import squares
 
 _BOLTZMANN = 8.314462618e-3  # kJ/mol/K
 _DIFFERENCE = 1e-4
+_CLOSEST = 2.4  # Å, of heavy atoms four or more bonds apart, as generation keeps them
 
 
 @dataclass
@@ -37,6 +40,8 @@ class BondMotion:
         Index of every heavy atom.
     hydrogens : mapping int -> int
         Index of each hydrogen -> index of its heavy atom.
+    bonds : iterable of (int, int)
+        Between heavy atoms.
     reference : (N, 3) ndarray
         Å, whose lengths are the equilibrium ones.
     temperature : float
@@ -44,7 +49,7 @@ class BondMotion:
 
     Examples
     --------
-    >>> motion = BondMotion(peptide.residue_types, peptide.heavy, peptide.hydrogens, positions, 350.0)
+    >>> motion = BondMotion(peptide.residue_types, peptide.heavy, peptide.hydrogens, bonds, positions, 350.0)
     >>> warm = motion.parts_moved(frames, [len(frames)], [7])
     """
 
@@ -53,6 +58,7 @@ class BondMotion:
         residue_types: Sequence[str],
         heavy: Mapping[tuple[int, str], int],
         hydrogens: Mapping[int, int],
+        bonds: Iterable[tuple[int, int]],
         reference: np.ndarray,
         temperature: float,
     ) -> None:
@@ -70,6 +76,12 @@ class BondMotion:
         self._moves = np.zeros((len(self.atoms), len(shifts)))
         for column, shift in enumerate(shifts):
             self._moves[[place[atom] for atom in shift.atoms], column] = 1.0
+        self._heavy = np.array(list(heavy.values()), int)
+        bonded = np.eye(len(reference), dtype=int)
+        for a, b in bonds:
+            bonded[a, b] = bonded[b, a] = 1
+        far = (bonded @ bonded @ bonded == 0)[np.ix_(self._heavy, self._heavy)]
+        self._limits = np.where(far, _CLOSEST**2, -1.0).astype(np.float32)
         self._ends = np.array([shift.ends for shift in shifts], int).reshape(-1, 2).T
         self._across = np.array([k for k, shift in enumerate(shifts) if shift.across is not None], int)
         self._towards = np.array([shift.across for shift in shifts if shift.across is not None], int)
@@ -83,10 +95,23 @@ class BondMotion:
             return out
         drawn = [self._drawn(seed, size) for seed, size in zip(seeds, sizes, strict=True)]
         steps = _directions(out, self._ends, self._across, self._towards) * np.concatenate(drawn, 1)
-        ends = np.cumsum(sizes)
-        for first, last in zip(ends - sizes, ends, strict=True):  # of equal shape however many parts there are
-            out[first:last, self.atoms] += (self._moves @ steps[..., first:last]).transpose(2, 1, 0)
+        ends = np.cumsum(sizes)  # products of equal shape however many parts there are
+        shifts = [self._moves @ steps[..., a:b] for a, b in zip(ends - sizes, ends, strict=True)]
+        shift = np.concatenate(shifts, 2).transpose(2, 1, 0)
+        rest = out[:, self.atoms]
+        out[:, self.atoms] = rest + shift
+        bad = np.flatnonzero(self._too_near(out))
+        for sign in (-1.0, 0.0):
+            if len(bad):
+                out[bad[:, None], self.atoms] = rest[bad] + sign * shift[bad]
+                bad = bad[self._too_near(out[bad])]
         return out
+
+    def _too_near(self, frames: np.ndarray) -> np.ndarray:
+        """Whether heavy atoms come too near, (F,)."""
+        x = frames[:, self._heavy]
+        x = (x - x.mean(1, keepdims=True)).astype(np.float32)
+        return np.asarray((squares(x, x) < self._limits).any((1, 2)))
 
     def _drawn(self, seed: int | tuple[int, ...], size: int) -> np.ndarray:
         """Shifts (n, F) in Å."""

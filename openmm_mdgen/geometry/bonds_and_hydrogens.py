@@ -13,6 +13,7 @@ from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
 from openmm_mdgen.geometry.hydrogen_rest import HydrogenRest
 
 _LEAST = 1e-20  # of the temperature
+_TOGETHER = 512  # frames that are worked on at once, within a core's cache
 _LED = ("N", "CA", "CB", "CG", "CD")  # heavy atoms at which a model, or the ring of proline, bends angles
 
 
@@ -57,7 +58,7 @@ class BondsAndHydrogens:
             elements[atom] = name[0]
         share = max(share_at_rest(residue_types, heavy, reference), _LEAST)
         rank = {atom: place for place, atom in enumerate(heavy.values())}
-        self._bonds = BondMotion(residue_types, heavy, hydrogens, reference, share * temperature)
+        self._bonds = BondMotion(residue_types, heavy, hydrogens, bonds, reference, share * temperature)
         self._hydrogens = HydrogenMotion(hydrogens, bonds, rank, elements, reference, temperature)
         led = {atom for (_, name), atom in heavy.items() if name in _LED}
         self._rest = HydrogenRest(hydrogens, bonds, rank, elements, reference, led)
@@ -72,6 +73,11 @@ class BondsAndHydrogens:
 
     def blocks_moved(self, blocks: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """As `moved`, of several blocks (B, F, N, 3) Å with a seed each."""
+        step = max(1, _TOGETHER // max(1, blocks.shape[1]))
+        parts = [slice(k, k + step) for k in range(0, len(seeds), step)]
+        return np.concatenate([self._moved(blocks[part], seeds[part]) for part in parts])
+
+    def _moved(self, blocks: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         sizes = [blocks.shape[1]] * len(seeds)
         rest = self._rest.led(self._bonds.parts_moved(blocks.reshape(-1, *blocks.shape[2:]), sizes, seeds), sizes)
         out = self._hydrogens.parts_moved(rest, sizes, seeds)

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
-from openmm_mdgen.geometry.pair_energies import PairEnergies
+from openmm_mdgen.geometry.pair_energies import PairEnergies, squares
 
 _BOLTZMANN = 8.314462618e-3  # kJ/mol/K
-DRAWS = 6
+DRAWS = 4
 TOO_HIGH = 3.0  # kJ/mol of a pair, above which its group chooses
 REACH = 4.5  # Å, of a polar hydrogen's heavy atom to an oxygen or nitrogen, within which its group chooses
 _IN_CACHE = 2**16  # numbers that are worked on together
@@ -128,11 +128,3 @@ class HydrogenChoice:
         near = (squares(around[:, self._parents], around[:, self._partners]) < REACH**2) & self._is_partner
         out[:, self._turning] |= near.any(-1)
         return out
-
-
-def squares(some: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Å² (..., A, B) between atoms (..., A, 3) and (..., B, 3)."""
-    out: np.ndarray = some @ (-2 * others.swapaxes(-1, -2))
-    out += np.einsum("...ax,...ax->...a", some, some)[..., None]
-    out += np.einsum("...ax,...ax->...a", others, others)[..., None, :]
-    return out

@@ -139,3 +139,11 @@ def charges(elements: Sequence[str], bonded: np.ndarray, hydrogens: Mapping[int,
             elif ends[parent] == 4:
                 out[atom] = _AMMONIUM
     return out
+
+
+def squares(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Å² (..., A, B) between atoms (..., A, 3) and (..., B, 3)."""
+    out: np.ndarray = some @ (-2 * others.swapaxes(-1, -2))
+    out += np.einsum("...ax,...ax->...a", some, some)[..., None]
+    out += np.einsum("...ax,...ax->...a", others, others)[..., None, :]
+    return out
