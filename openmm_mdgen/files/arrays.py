@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 # 3.11. A child that is forked meanwhile finds it free.
 reading = threading.Lock()
 
-if hasattr(os, "register_at_fork"):
+if sys.platform != "win32":  # where nothing forks
     os.register_at_fork(before=reading.acquire, after_in_parent=reading.release, after_in_child=reading.release)
 
 
