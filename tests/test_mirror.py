@@ -7,6 +7,13 @@ TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "openmm_mdgen"
 ELSEWHERE = {
     "atlas": ["evaluation/atlas_table"],
+    "bonds_and_hydrogens": [
+        "geometry/bond_motion",
+        "geometry/bonded",
+        "geometry/hydrogen_choice",
+        "geometry/hydrogen_rest",
+        "geometry/pair_energies",
+    ],
     "cases": ["peptide/labels"],
     "chain": ["tasks/propagator"],
     "cli_many": ["many/results"],
@@ -19,6 +26,7 @@ ELSEWHERE = {
         "correction/numbers",
         "correction/page",
         "correction/plan",
+        "correction/prior",
         "correction/result",
         "correction/running",
         "correction/summary",
