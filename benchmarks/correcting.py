@@ -206,9 +206,10 @@ def main() -> None:
     )
     own = populations(before, result.weights)
     print(row("generated frames, weighted", jsd(histogram(before, result.weights), whole), error(own, p)))
-    print(row(f"plain MD of this cost, rms of {n_pieces}", plain_jsd, plain))
-    for factor in (2, 5, 10):
-        print(row(f"plain MD of {factor} x", *plain_errors(replicas, factor * result.cost_ns, p, whole)[1::-1]))
+    if n_pieces:
+        print(row(f"plain MD of this cost, rms of {n_pieces}", plain_jsd, plain))
+        for factor in (2, 5, 10):
+            print(row(f"plain MD of {factor} x", *plain_errors(replicas, factor * result.cost_ns, p, whole)[1::-1]))
     print(
         row(
             "halves of the reference",
