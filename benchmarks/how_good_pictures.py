@@ -69,7 +69,7 @@ def jsd(figures: Figures) -> Figure:
         axis.set(title=part, xlim=(0, None))
     figure.supxlabel("Jensen-Shannon distance of torsions (0: the same)", fontsize=11)
     dot, bar, other = [handle for axis in axes[0] for handle in axis.get_legend_handles_labels()[0]][:3]
-    words = ["MD's halves, from each other", "generated, from MD", "generated, from MD"]
+    words = ["MD's halves, from each other", "generated, from MD: backbone", "generated, from MD: side chains"]
     figure.legend([bar, dot, other], words, loc="outside upper center", ncols=3, fontsize=10)
     for start, title in breaks:
         axes[0, 0].text(0.002, places[start] - 0.62, title, fontsize=9, color="0.25", va="center")
