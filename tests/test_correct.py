@@ -14,6 +14,7 @@ import openmm_mdgen
 from benchmarks.reweighting import chain_runs
 from openmm_mdgen import MDGenError
 from openmm_mdgen.cli import main
+from openmm_mdgen.correction import plan
 from openmm_mdgen.correction.correct import _Setup, correct
 from openmm_mdgen.correction.ensemble import read_ensemble
 from openmm_mdgen.correction.plan import check_system, choose_platform
@@ -326,6 +327,14 @@ def test_the_platform_is_the_fastest_unless_named(data, frames):
     texts = [mm.XmlSerializer.serialize(thing) for thing in (alanine_system(data), langevin())]
     assert choose_platform(*texts, frames[0], "CPU") == "CPU"
     assert choose_platform(*texts, frames[0], None) in ("Reference", "CPU", "CUDA", "OpenCL", "HIP")
+
+
+def test_the_platform_does_not_depend_on_what_else_the_processor_does(data, frames, monkeypatch):
+    texts = [mm.XmlSerializer.serialize(thing) for thing in (alanine_system(data), langevin())]
+    ticks = iter([0.0, 1.0, 5.0, 6.5])  # processor seconds of one platform, then of the other
+    monkeypatch.setattr(plan, "platform_names", lambda: ["Reference", "CPU"])
+    monkeypatch.setattr(plan.time, "process_time", lambda: next(ticks))
+    assert choose_platform(*texts, frames[0], None) == "Reference"
 
 
 def test_command_line_says_one_line(capsys, tmp_path, data):
