@@ -329,6 +329,13 @@ def test_the_platform_is_the_fastest_unless_named(data, frames):
     assert choose_platform(*texts, frames[0], None) in ("Reference", "CPU", "CUDA", "OpenCL", "HIP")
 
 
+def test_the_platform_is_told_for_a_start_that_would_blow_up(data, frames):
+    texts = [mm.XmlSerializer.serialize(thing) for thing in (alanine_system(data), langevin())]
+    crowded = frames[0] * 0.2
+    tried = {name: plan._seconds(*texts, crowded, name) for name in ("Reference", "CPU")}
+    assert all(seconds is not None for seconds in tried.values())
+
+
 def test_the_platform_does_not_depend_on_what_else_the_processor_does(data, frames, monkeypatch):
     texts = [mm.XmlSerializer.serialize(thing) for thing in (alanine_system(data), langevin())]
     ticks = iter([0.0, 1.0, 5.0, 6.5])  # processor seconds of one platform, then of the other
