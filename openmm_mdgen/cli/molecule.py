@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.train.molecule import LONGEST, MoleculePlan, plan_molecule, stage
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def _generate(plan: MoleculePlan, weights: Path, topology: Path, like: Path, tar
     generated = openmm_mdgen.simulate(
         universe, (n_frames - 1) * plan.interval, plan.interval, str(weights), seed, temperature=plan.temperature
     )
-    with Writer(str(target), len(generated.atoms), dt=plan.interval) as writer:
+    with replacing(target) as part, Writer(str(part), len(generated.atoms), dt=plan.interval) as writer:
         for _ in generated.trajectory[:n_frames]:
             writer.write(generated.atoms)
     return target
