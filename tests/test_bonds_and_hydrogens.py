@@ -19,10 +19,11 @@ from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
 from openmm_mdgen.geometry.hydrogen_rest import HydrogenRest
 from openmm_mdgen.geometry.internal import InternalCoordinates
 from openmm_mdgen.geometry.pair_energies import charges
+from openmm_mdgen.geometry.thermal_motion import ThermalMotion
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.peptide.structure import Structure
 from openmm_mdgen.tasks.clashes import ClashRepair
-from openmm_mdgen.tasks.hydrogens import motion_of, peptide_motion
+from openmm_mdgen.tasks.hydrogens import motion_of, skeleton_of
 
 KELVIN = 350.0
 HALF_KT = 8.314462618e-3 * KELVIN / 2
@@ -42,10 +43,7 @@ class Case:
         self.structure = structure
         self.peptide = p = Peptide.from_structure(structure)
         self.internal = InternalCoordinates(p.residue_types, p.heavy, p.hydrogens, p.n_atoms)
-        self.elements = ["H"] * p.n_atoms
-        for (_, name), atom in p.heavy.items():
-            self.elements[atom] = name[0]
-        self.rank = {atom: place for place, atom in enumerate(p.heavy.values())}
+        self.skeleton = skeleton_of(p, self.internal.bonds)
         motion = motion_of("moving", p, self.internal.bonds, structure.positions, KELVIN)
         assert isinstance(motion, BondsAndHydrogens)
         self.motion = motion
@@ -61,23 +59,13 @@ class Case:
         return self.internal.decode(values, self.internal.geometry(torch.as_tensor(self.same(1)[0]))).numpy()
 
     def bonds(self, temperature: float) -> BondMotion:
-        p = self.peptide
-        return BondMotion(
-            p.residue_types, p.heavy, p.hydrogens, self.internal.bonds, self.structure.positions, temperature
-        )
+        return BondMotion(self.skeleton, self.structure.positions, temperature)
 
     def hydrogens(self, temperature: float = KELVIN) -> HydrogenMotion:
-        return HydrogenMotion(
-            self.peptide.hydrogens,
-            self.internal.bonds,
-            self.rank,
-            self.elements,
-            self.structure.positions,
-            temperature,
-        )
+        return HydrogenMotion(self.skeleton, self.structure.positions, temperature)
 
     def choice(self, motion: HydrogenMotion) -> HydrogenChoice:
-        return HydrogenChoice(motion, self.elements, self.internal.bonds, self.peptide.hydrogens, self.rank, KELVIN)
+        return HydrogenChoice(motion, self.skeleton, KELVIN)
 
     def energies(self, frames: np.ndarray, kinds: tuple[type, ...]) -> np.ndarray:
         """kJ/mol (F,) of forces of these kinds, ff14SB in vacuum."""
@@ -142,7 +130,7 @@ def test_every_drawn_bond_gains_half_kt(sequence):
     """Those of side chains, rings included but proline's, of carbonyls and of the carboxylate."""
     case = Case(built(sequence))
     p = case.peptide
-    motion = HeavyMotion(p.residue_types, p.heavy, p.hydrogens, case.structure.positions, KELVIN)
+    motion = HeavyMotion(case.skeleton, case.structure.positions, KELVIN)
     moved = case.bonds(KELVIN).parts_moved(case.same(150), [150], [5])
     kinds = (mm.HarmonicBondForce,)
     gained = case.energies(moved, kinds).mean() - case.energies(case.same(1), kinds)[0]
@@ -164,10 +152,7 @@ def test_heavy_atoms_come_no_nearer_than_generation_keeps_them(case):
 def test_hydrogens_are_led_to_where_angles_are_least_strained(case):
     kinds = (mm.HarmonicAngleForce,)
     frames = case.turned(20, size=0.0)
-    centres = set(case.rank)
-    rest = HydrogenRest(
-        case.peptide.hydrogens, case.internal.bonds, case.rank, case.elements, case.structure.positions, centres
-    )
+    rest = HydrogenRest(case.skeleton, case.structure.positions, set(case.skeleton.rank))
     before, after = case.energies(frames, kinds), case.energies(rest.led(frames, [20]), kinds)
     assert after.mean() < 0.97 * before.mean()
     np.testing.assert_allclose(rest.led(case.same(2), [1, 1]), case.same(2), atol=1e-9)
@@ -195,16 +180,13 @@ def test_hydroxyls_turn_to_all_their_wells():
     motion = case.hydrogens()
     (group,) = [k for k, atoms in enumerate(motion.groups) if motion.wells(k, 2)[0] != motion.wells(k, 2)[1]]
     oxygen = case.peptide.hydrogens[int(motion.groups[group][0])]
-    assert case.elements[oxygen] == "O"
+    assert case.skeleton.elements[oxygen] == "O"
     np.testing.assert_allclose(np.rad2deg(motion.wells(group, 4)), (120, 240, 360, 120))
 
 
 def test_charges_go_by_elements_and_bonds():
     case = Case(built("DNQILS"))
-    bonded = np.eye(case.peptide.n_atoms, dtype=bool)
-    for a, b in (*case.internal.bonds, *case.peptide.hydrogens.items()):
-        bonded[a, b] = bonded[b, a] = True
-    found = charges(case.elements, bonded, case.peptide.hydrogens)
+    found = charges(case.skeleton)
     heavy = case.peptide.heavy
     assert found[heavy[0, "OD1"]] == found[heavy[0, "OD2"]] == found[heavy[5, "OXT"]] == -0.81
     assert found[heavy[1, "OD1"]] == found[heavy[2, "O"]] == -0.58
@@ -216,7 +198,7 @@ def test_charges_go_by_elements_and_bonds():
 def test_a_snapshot_of_dynamics_is_not_stretched_twice(data):
     case = Case(load_structure(data / "QGRE.pdb"))
     p = case.peptide
-    snapshot = peptide_motion(p, case.internal.bonds, case.structure.positions, 300.0).moved(case.same(1), 1)[0]
+    snapshot = ThermalMotion(case.skeleton, case.structure.positions, 300.0).moved(case.same(1), 1)[0]
     about = motion_of("moving", p, case.internal.bonds, snapshot, KELVIN)
     assert about is not None
     lengths = [m.moved(x, 1) for m, x in ((about, np.repeat(snapshot[None], 60, 0)), (case.motion, case.same(60)))]

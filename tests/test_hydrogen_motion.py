@@ -12,7 +12,9 @@ from openmm_mdgen.convert.structures import load_structure
 from openmm_mdgen.forcefield.build import build_system
 from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
 from openmm_mdgen.geometry.internal import InternalCoordinates
+from openmm_mdgen.geometry.skeleton import Skeleton
 from openmm_mdgen.peptide.peptide import Peptide
+from openmm_mdgen.tasks.hydrogens import skeleton_of
 
 KT = 8.314462618e-3 * 350.0
 
@@ -27,11 +29,7 @@ def case(request, data):
 
 def motion_of(structure, peptide, bonds, temperature) -> HydrogenMotion:
     """Of all hydrogens."""
-    elements = ["H"] * peptide.n_atoms
-    for (_, name), atom in peptide.heavy.items():
-        elements[atom] = name[0]
-    rank = {atom: place for place, atom in enumerate(peptide.heavy.values())}
-    return HydrogenMotion(peptide.hydrogens, bonds, rank, elements, structure.positions, temperature)
+    return HydrogenMotion(skeleton_of(peptide, bonds), structure.positions, temperature)
 
 
 def test_heavy_atoms_and_bond_lengths_stay(case):
@@ -84,7 +82,7 @@ def test_bond_angles_have_their_thermal_energy(case):
 def test_a_peptide_without_hydrogens_is_left_alone(data):
     structure = load_structure(data / "QGRE.pdb")
     peptide = Peptide.from_structure(structure)
-    motion = HydrogenMotion({}, [], {}, ["C"] * peptide.n_atoms, structure.positions, 300.0)
+    motion = HydrogenMotion(Skeleton((), {}, {}, [], peptide.n_atoms), structure.positions, 300.0)
     np.testing.assert_array_equal(motion.moved(structure.positions[None], 1), structure.positions[None])
 
 

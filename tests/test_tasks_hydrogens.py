@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from openmm_mdgen.errors import MDGenError
+from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
 from openmm_mdgen.peptide.hydrogens import heavy_bond_pairs
 from openmm_mdgen.peptide.peptide import Peptide
-from openmm_mdgen.tasks.hydrogens import KINDS, checked_hydrogens, from_file, hydrogen_motion, in_file, motion_of
+from openmm_mdgen.tasks.hydrogens import KINDS, checked_hydrogens, from_file, in_file, motion_of
 from tests.helpers.tiny import structure
 
 
@@ -20,7 +21,8 @@ def test_a_motion_of_every_hydrogen():
     source = structure("QGRE")
     peptide = Peptide.from_structure(source)
     bonds = list(heavy_bond_pairs(peptide.residue_types, peptide.heavy))
-    motion = hydrogen_motion(peptide, bonds, source.positions, 300.0)
+    motion = motion_of("moving-1", peptide, bonds, source.positions, 300.0)
+    assert isinstance(motion, HydrogenMotion)
     assert sorted(np.asarray(motion.atoms).tolist()) == sorted(peptide.hydrogens)
 
 

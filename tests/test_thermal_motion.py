@@ -18,7 +18,7 @@ from openmm_mdgen.geometry.internal import InternalCoordinates
 from openmm_mdgen.geometry.thermal_motion import ThermalMotion
 from openmm_mdgen.peptide.peptide import Peptide
 from openmm_mdgen.peptide.structure import Structure
-from openmm_mdgen.tasks.hydrogens import peptide_motion
+from openmm_mdgen.tasks.hydrogens import skeleton_of
 
 KELVIN = 350.0
 HALF_KT = 8.314462618e-3 * KELVIN / 2
@@ -36,7 +36,12 @@ def case(request, data):
     structure = load_structure(data / request.param) if request.param.endswith(".pdb") else built(request.param)
     peptide = Peptide.from_structure(structure)
     internal = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms)
-    return structure, peptide, internal, peptide_motion(peptide, internal.bonds, structure.positions, KELVIN)
+    return (
+        structure,
+        peptide,
+        internal,
+        ThermalMotion(skeleton_of(peptide, internal.bonds), structure.positions, KELVIN),
+    )
 
 
 def same(structure, number: int) -> np.ndarray:
@@ -72,7 +77,7 @@ def test_a_pure_function_of_frames_and_seed_in_any_order_of_atoms(case):
     shuffled = structure.take(order)
     other = Peptide.from_structure(shuffled)
     internal = InternalCoordinates(other.residue_types, other.heavy, other.hydrogens, other.n_atoms)
-    twin = peptide_motion(other, internal.bonds, shuffled.positions, KELVIN)
+    twin = ThermalMotion(skeleton_of(other, internal.bonds), shuffled.positions, KELVIN)
     np.testing.assert_allclose(twin.moved(same(shuffled, 5), 3), motion.moved(frames, 3)[:, order], atol=1e-4)
 
 
@@ -90,7 +95,7 @@ def test_bonded_energies_gain_half_kt_for_each_degree_of_freedom(sequence, term,
     """Each length, and each angle or plane, of the side chains; impropers and turns count as planes."""
     everything = built(sequence)
     peptide = Peptide.from_structure(everything)
-    motion = HeavyMotion(peptide.residue_types, peptide.heavy, peptide.hydrogens, everything.positions, KELVIN)
+    motion = HeavyMotion(skeleton_of(peptide, ()), everything.positions, KELVIN)
     system = app.ForceField("amber14-all.xml").createSystem(structure_to_topology(everything))
     forces = {"bonds": (mm.HarmonicBondForce,), "angles": (mm.HarmonicAngleForce, mm.PeriodicTorsionForce)}[term]
     for force in system.getForces():
@@ -111,9 +116,7 @@ def test_frames_that_overlap_choose_among_draws(data):
     structure = load_structure(data / "QGRE.pdb")
     peptide = Peptide.from_structure(structure)
     internal = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms)
-    motion = ThermalMotion(
-        peptide.residue_types, peptide.heavy, peptide.hydrogens, internal.bonds, structure.positions, KELVIN
-    )
+    motion = ThermalMotion(skeleton_of(peptide, internal.bonds), structure.positions, KELVIN)
     turned = internal.encode(torch.as_tensor(same(structure, 400)))
     turned[..., :7] += 0.4 * torch.randn(turned[..., :7].shape, generator=torch.Generator().manual_seed(1)).double()
     frames = internal.decode(turned, internal.geometry(torch.as_tensor(structure.positions).double())).numpy()
@@ -133,9 +136,11 @@ def test_a_snapshot_of_dynamics_is_not_shaken_twice(data):
     structure = load_structure(data / "QGRE.pdb")
     peptide = Peptide.from_structure(structure)
     internal = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms)
-    snapshot = peptide_motion(peptide, internal.bonds, structure.positions, 300.0).moved(same(structure, 1), 1)[0]
-    assert share_at_rest(peptide.residue_types, peptide.heavy, structure.positions) == 1.0
-    assert share_at_rest(peptide.residue_types, peptide.heavy, snapshot) < 0.4
+    snapshot = ThermalMotion(skeleton_of(peptide, internal.bonds), structure.positions, 300.0).moved(
+        same(structure, 1), 1
+    )[0]
+    assert share_at_rest(skeleton_of(peptide, internal.bonds), structure.positions) == 1.0
+    assert share_at_rest(skeleton_of(peptide, internal.bonds), snapshot) < 0.4
 
 
 def test_a_peptide_without_hydrogens(data):
@@ -143,7 +148,7 @@ def test_a_peptide_without_hydrogens(data):
     structure = structure.take(np.array(sorted(Peptide.from_structure(structure).heavy.values())))
     peptide = Peptide.from_structure(structure)
     internal = InternalCoordinates(peptide.residue_types, peptide.heavy, peptide.hydrogens, peptide.n_atoms)
-    motion = peptide_motion(peptide, internal.bonds, structure.positions, KELVIN)
+    motion = ThermalMotion(skeleton_of(peptide, internal.bonds), structure.positions, KELVIN)
     assert np.isfinite(motion.moved(same(structure, 3), 1)).all()
 
 

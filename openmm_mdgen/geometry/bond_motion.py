@@ -7,13 +7,14 @@ heavy atoms would come too near, a frame takes the opposite of its draw, and kee
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from openmm_mdgen.geometry.bonded import Group, groups_of, ring_bonds, terms
 from openmm_mdgen.geometry.pair_energies import squares
+from openmm_mdgen.geometry.skeleton import Skeleton
 
 _BOLTZMANN = 8.314462618e-3  # kJ/mol/K
 _DIFFERENCE = 1e-4
@@ -34,14 +35,7 @@ class BondMotion:
 
     Parameters
     ----------
-    residue_types : sequence of str
-        Canonical names, caps as residues of their own.
-    heavy : mapping (residue, atom name) -> int
-        Index of every heavy atom.
-    hydrogens : mapping int -> int
-        Index of each hydrogen -> index of its heavy atom.
-    bonds : iterable of (int, int)
-        Between heavy atoms.
+    skeleton : Skeleton
     reference : (N, 3) ndarray
         Å, whose lengths are the equilibrium ones.
     temperature : float
@@ -49,38 +43,31 @@ class BondMotion:
 
     Examples
     --------
-    >>> motion = BondMotion(peptide.residue_types, peptide.heavy, peptide.hydrogens, bonds, positions, 350.0)
+    >>> motion = BondMotion(skeleton, positions, 350.0)
     >>> warm = motion.parts_moved(frames, [len(frames)], [7])
     """
 
     def __init__(
         self,
-        residue_types: Sequence[str],
-        heavy: Mapping[tuple[int, str], int],
-        hydrogens: Mapping[int, int],
-        bonds: Iterable[tuple[int, int]],
+        skeleton: Skeleton,
         reference: np.ndarray,
         temperature: float,
     ) -> None:
         reference = np.asarray(reference, np.float64)
-        elements = {atom: name[0] for (_, name), atom in heavy.items()}
         shifts: list[_Shift] = []
         self._factors: list[tuple[slice, np.ndarray]] = []
-        for group in groups_of(residue_types, heavy, {}):
-            own = _shifts(group, hydrogens)
+        for group in groups_of(replace(skeleton, hydrogens={})):
+            own = _shifts(group, skeleton.hydrogens)
             rows = slice(len(shifts), len(shifts) + len(own))
-            self._factors.append((rows, _factor(group, own, elements, reference, _BOLTZMANN * temperature)))
+            self._factors.append((rows, _factor(group, own, skeleton.elements, reference, _BOLTZMANN * temperature)))
             shifts += own
         self.atoms = np.array(sorted({atom for shift in shifts for atom in shift.atoms}), int)
         place = {atom: row for row, atom in enumerate(self.atoms.tolist())}
         self._moves = np.zeros((len(self.atoms), len(shifts)))
         for column, shift in enumerate(shifts):
             self._moves[[place[atom] for atom in shift.atoms], column] = 1.0
-        self._heavy = np.array(list(heavy.values()), int)
-        bonded = np.eye(len(reference), dtype=int)
-        for a, b in bonds:
-            bonded[a, b] = bonded[b, a] = 1
-        far = (bonded @ bonded @ bonded == 0)[np.ix_(self._heavy, self._heavy)]
+        self._heavy = np.array(list(skeleton.heavy.values()), int)
+        far = ~skeleton.within(3)[np.ix_(self._heavy, self._heavy)]
         self._limits = np.where(far, _CLOSEST**2, -1.0).astype(np.float32)
         self._ends = np.array([shift.ends for shift in shifts], int).reshape(-1, 2).T
         self._across = np.array([k for k, shift in enumerate(shifts) if shift.across is not None], int)
@@ -155,7 +142,7 @@ def _way(atom: int, parents: Mapping[int, int], ringed: set[int]) -> list[int]:
 
 
 def _factor(
-    group: Group, shifts: Sequence[_Shift], elements: Mapping[int, str], reference: np.ndarray, kt: float
+    group: Group, shifts: Sequence[_Shift], elements: Sequence[str], reference: np.ndarray, kt: float
 ) -> np.ndarray:
     """(n, n) factor of the covariance of a group's shifts in Å."""
     ends = np.array([shift.ends for shift in shifts]).T

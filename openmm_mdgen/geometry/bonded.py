@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from openmm_mdgen.geometry.frames import bond_angle, bond_length, dihedral, unit
 from openmm_mdgen.geometry.hydrogen_motion import ROTOR, SCISSOR
 from openmm_mdgen.geometry.sidechains import SIDE_CHAINS, heavy_bonds
+from openmm_mdgen.geometry.skeleton import Skeleton
 
 _BOLTZMANN = 8.314462618e-3  # kJ/mol/K
 _PLANAR = 0.2  # height over the neighbours' plane, as a share of the bond, below which an atom is planar
@@ -59,15 +60,15 @@ class Group:
     rotors: list[tuple[int, int]] = field(default_factory=list)  # an atom with hydrogens alone beyond a bond, and that
 
 
-def share_at_rest(residue_types: Sequence[str], heavy: Mapping[tuple[int, str], int], reference: np.ndarray) -> float:
+def share_at_rest(skeleton: Skeleton, reference: np.ndarray) -> float:
     """How far a structure (N, 3) is from a snapshot of MD at room temperature, by its side chains' bond lengths.
 
     1 where they are those of a minimised structure, 0 where they differ as in MD: then a draw about them would count
     thermal motion twice.
     """
     found = []
-    for group in groups_of(residue_types, heavy, {}):
-        elements = {atom: name[0] for (_, name), atom in heavy.items()}
+    elements = skeleton.elements
+    for group in groups_of(replace(skeleton, hydrogens={})):
         for a, b in group.bonds:
             length = float(bond_length(reference[a], reference[b]))
             pair = "".join(sorted(elements[a] + elements[b]))
@@ -80,17 +81,15 @@ def share_at_rest(residue_types: Sequence[str], heavy: Mapping[tuple[int, str], 
 # which atoms are drawn -----------------------------------------------------------------------------------------------
 
 
-def groups_of(
-    residue_types: Sequence[str], heavy: Mapping[tuple[int, str], int], hydrogens: Mapping[int, int]
-) -> list[Group]:
+def groups_of(skeleton: Skeleton) -> list[Group]:
     """A group per carbonyl or carboxylate, and one per side chain."""
     out = []
-    for residue, kind in enumerate(residue_types):
-        atoms = {("CA" if name == "CH3" else name): i for (r, name), i in heavy.items() if r == residue}
+    for residue, kind in enumerate(skeleton.residue_types):
+        atoms = {("CA" if name == "CH3" else name): i for (r, name), i in skeleton.heavy.items() if r == residue}
         if "C" in atoms and "O" in atoms:
-            out.append(_carbonyl(atoms, heavy.get((residue + 1, "N"))))
+            out.append(_carbonyl(atoms, skeleton.heavy.get((residue + 1, "N"))))
         if "CB" in atoms and kind != "PRO":
-            out.append(_side_chain(kind, atoms, hydrogens))
+            out.append(_side_chain(kind, atoms, skeleton.hydrogens))
     return out
 
 
@@ -159,7 +158,7 @@ def ring_bonds(bonds: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def terms(
-    group: Group, elements: Mapping[int, str], reference: np.ndarray, built: np.ndarray
+    group: Group, elements: Sequence[str], reference: np.ndarray, built: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bonds, angles, planes and torsions (S, terms) of positions (S, N, 3), and the stiffness (terms,) of each."""
     near, in_rings = neighbours(group.bonds), ring_bonds(group.bonds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from openmm_mdgen.geometry.bonded import share_at_rest
 from openmm_mdgen.geometry.hydrogen_choice import HydrogenChoice
 from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
 from openmm_mdgen.geometry.hydrogen_rest import HydrogenRest
+from openmm_mdgen.geometry.skeleton import Skeleton
 
 _LEAST = 1e-20  # of the temperature
 _TOGETHER = 512  # frames that are worked on at once, within a core's cache
@@ -24,14 +25,7 @@ class BondsAndHydrogens:
 
     Parameters
     ----------
-    residue_types : sequence of str
-        Canonical names, caps as residues of their own.
-    heavy : mapping (residue, atom name) -> int
-        Index of every heavy atom.
-    hydrogens : mapping int -> int
-        Index of each hydrogen -> index of its heavy atom.
-    bonds : iterable of (int, int)
-        Between heavy atoms.
+    skeleton : Skeleton
     reference : (N, 3) ndarray
         Å, whose lengths and angles are the equilibrium ones.
     temperature : float
@@ -39,32 +33,22 @@ class BondsAndHydrogens:
 
     Examples
     --------
-    >>> motion = BondsAndHydrogens(peptide.residue_types, peptide.heavy, peptide.hydrogens, bonds, positions, 350.0)
+    >>> motion = BondsAndHydrogens(skeleton, positions, 350.0)
     >>> warm = motion.moved(frames, seed=7)
     """
 
     def __init__(
         self,
-        residue_types: Sequence[str],
-        heavy: Mapping[tuple[int, str], int],
-        hydrogens: Mapping[int, int],
-        bonds: Iterable[tuple[int, int]],
+        skeleton: Skeleton,
         reference: np.ndarray,
         temperature: float,
     ) -> None:
-        bonds = list(bonds)
-        elements = ["H"] * len(reference)
-        for (_, name), atom in heavy.items():
-            elements[atom] = name[0]
-        share = max(share_at_rest(residue_types, heavy, reference), _LEAST)
-        rank = {atom: place for place, atom in enumerate(heavy.values())}
-        self._bonds = BondMotion(residue_types, heavy, hydrogens, bonds, reference, share * temperature)
-        self._hydrogens = HydrogenMotion(hydrogens, bonds, rank, elements, reference, temperature)
-        led = {atom for (_, name), atom in heavy.items() if name in _LED}
-        self._rest = HydrogenRest(hydrogens, bonds, rank, elements, reference, led)
-        self._choice = (
-            HydrogenChoice(self._hydrogens, elements, bonds, hydrogens, rank, temperature) if hydrogens else None
-        )
+        share = max(share_at_rest(skeleton, reference), _LEAST)
+        self._bonds = BondMotion(skeleton, reference, share * temperature)
+        self._hydrogens = HydrogenMotion(skeleton, reference, temperature)
+        led = {atom for (_, name), atom in skeleton.heavy.items() if name in _LED}
+        self._rest = HydrogenRest(skeleton, reference, led)
+        self._choice = HydrogenChoice(self._hydrogens, skeleton, temperature) if skeleton.hydrogens else None
 
     def moved(self, frames: np.ndarray, seed: int) -> np.ndarray:
         """Frames (F, N, 3) Å with parts that are at rest -> the same with parts that move; a function of both."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from openmm_mdgen.geometry.pair_energies import CLOSEST, contact_sizes, squares
+from openmm_mdgen.geometry.skeleton import Skeleton
+
 _BOLTZMANN = 8.314462618e-3  # kJ/mol/K
-_HEAVY = {"C": (1.91, 0.40), "N": (1.82, 0.71), "O": (1.67, 0.88), "S": (2.00, 1.05)}
-"""Half of the distance of least energy (Å) and its depth (kJ/mol), about as in Amber force fields."""
-_ON_CARBON, _ON_OTHERS = (1.42, 0.066), (0.60, 0.066)  # hydrogens
 _FAR_SCALE = 0.5  # of atoms three bonds apart
-_CLOSEST = 0.5  # of the distance of least energy, below which the energy grows no more
 _NEAR = 1.0  # of that distance, within which a pair is looked at
 _TOO_HIGH = 10.0  # kJ/mol of a pair that overlaps
 _IN_CACHE = 2**17  # distances that are looked at together
@@ -22,37 +21,24 @@ class Contacts:
 
     Parameters
     ----------
-    elements : sequence of str
-        Of all atoms.
-    bonds : iterable of (int, int)
-        Between heavy atoms.
-    hydrogens : mapping int -> int
-        Index of each hydrogen -> index of its heavy atom.
+    skeleton : Skeleton
     groups : sequence of (n,) int ndarray
         Atoms that are drawn together; pairs of other atoms are left out.
     """
 
     def __init__(
         self,
-        elements: Sequence[str],
-        bonds: Iterable[tuple[int, int]],
-        hydrogens: Mapping[int, int],
+        skeleton: Skeleton,
         groups: Sequence[np.ndarray],
     ) -> None:
-        bonded = np.eye(len(elements), dtype=int)
-        for a, b in (*bonds, *hydrogens.items()):
-            bonded[a, b] = bonded[b, a] = 1
-        two = bonded @ bonded > 0
-        three = two.astype(int) @ bonded > 0
-        self._group = np.full(len(elements), -1)
+        two, three = skeleton.within(2), skeleton.within(3)
+        self._group = np.full(skeleton.n_atoms, -1)
         for number, atoms in enumerate(groups):
             self._group[atoms] = number
         self._atoms = list(groups)
         drawn = self._group >= 0
         pairs = np.triu(~two, 1) & (drawn[:, None] | drawn)
-        half, depth = np.array([_HEAVY.get(e, _HEAVY["C"]) for e in elements]).T
-        for atom, parent in hydrogens.items():
-            half[atom], depth[atom] = _ON_CARBON if elements[parent] == "C" else _ON_OTHERS
+        half, depth = contact_sizes(skeleton)
         self._depth = np.sqrt(depth[:, None] * depth) * np.where(three, _FAR_SCALE, 1.0)
         self._square = (half[:, None] + half) ** 2
         worst = (1 + np.sqrt(1 + _TOO_HIGH / self._depth)) ** (1 / 3)  # the energy is too high below this distance
@@ -125,16 +111,12 @@ class Contacts:
 def _squares(frames: np.ndarray) -> np.ndarray:
     """Å² (F, N, N) between the atoms of frames (F, N, 3), to 0.01 or so."""
     x = (frames - frames.mean(1, keepdims=True)).astype(np.float32)
-    norms = np.einsum("fax,fax->fa", x, x)
-    out: np.ndarray = x @ (-2 * x.transpose(0, 2, 1))
-    out += norms[:, :, None]
-    out += norms[:, None]
-    return out
+    return squares(x, x)
 
 
 def _energies(apart: np.ndarray, depth: np.ndarray, square: np.ndarray) -> np.ndarray:
     """kJ/mol (E, K) of pairs (E,) that are (E, K, 3) Å apart."""
-    r = np.maximum(np.einsum("ekx,ekx->ek", apart, apart), square[:, None] * _CLOSEST**2)
+    r = np.maximum(np.einsum("ekx,ekx->ek", apart, apart), square[:, None] * CLOSEST**2)
     six = (square[:, None] / r) ** 3
     out: np.ndarray = depth[:, None] * (six * six - 2 * six)
     return out

@@ -8,12 +8,13 @@ has. Torsions of the backbone and chi angles stay. Proline's ring is left as it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from openmm_mdgen.geometry.bonded import Group, Placement, groups_of, terms
 from openmm_mdgen.geometry.frames import bond_angle, bond_length, dihedral, place_atom
+from openmm_mdgen.geometry.skeleton import Skeleton
 
 _BOLTZMANN = 8.314462618e-3  # kJ/mol/K
 _DIFFERENCE = 1e-4
@@ -25,12 +26,7 @@ class HeavyMotion:
 
     Parameters
     ----------
-    residue_types : sequence of str
-        Canonical names, caps as residues of their own.
-    heavy : mapping (residue, atom name) -> int
-        Index of every heavy atom.
-    hydrogens : mapping int -> int
-        Index of each hydrogen -> index of its heavy atom.
+    skeleton : Skeleton
     reference : (N, 3) ndarray
         Å, whose lengths and angles are the equilibrium ones.
     temperature : float
@@ -45,21 +41,18 @@ class HeavyMotion:
 
     Examples
     --------
-    >>> motion = HeavyMotion(peptide.residue_types, peptide.heavy, peptide.hydrogens, positions, 350.0)
+    >>> motion = HeavyMotion(skeleton, positions, 350.0)
     >>> warm = motion.moved(frames, seed=7)
     """
 
     def __init__(
         self,
-        residue_types: Sequence[str],
-        heavy: Mapping[tuple[int, str], int],
-        hydrogens: Mapping[int, int],
+        skeleton: Skeleton,
         reference: np.ndarray,
         temperature: float,
     ) -> None:
         reference = np.asarray(reference, np.float64)
-        elements = dict.fromkeys(hydrogens, "H") | {atom: name[0] for (_, name), atom in heavy.items()}
-        groups = groups_of(residue_types, heavy, hydrogens)
+        groups = groups_of(skeleton)
         placements = [p for group in groups for p in group.placements]
         self.atoms = np.array([p.atom for p in placements], int)
         self.groups = [np.array([p.atom for p in group.placements], int) for group in groups]
@@ -67,7 +60,7 @@ class HeavyMotion:
         first = 0
         for group in groups:
             free = np.array([p.free for p in group.placements]).ravel()
-            factor = _factor(group, free, elements, reference, _BOLTZMANN * temperature)
+            factor = _factor(group, free, skeleton.elements, reference, _BOLTZMANN * temperature)
             self._draws.append((first + np.flatnonzero(free), factor))
             first += len(free)
         self._size = first
@@ -104,9 +97,7 @@ class HeavyMotion:
 # their energy --------------------------------------------------------------------------------------------------------
 
 
-def _factor(
-    group: Group, free: np.ndarray, elements: Mapping[int, str], reference: np.ndarray, kt: float
-) -> np.ndarray:
+def _factor(group: Group, free: np.ndarray, elements: Sequence[str], reference: np.ndarray, kt: float) -> np.ndarray:
     """(n, n) factor of the covariance of a group's free coordinates."""
     numbers = np.flatnonzero(free)
     shifts = np.concatenate((np.eye(len(free))[numbers], -np.eye(len(free))[numbers])) * _DIFFERENCE

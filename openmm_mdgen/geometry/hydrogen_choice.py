@@ -7,12 +7,13 @@ fields. All else of a frame stands as it was first drawn.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
 from openmm_mdgen.geometry.pair_energies import PairEnergies, squares
+from openmm_mdgen.geometry.skeleton import Skeleton
 
 _BOLTZMANN = 8.314462618e-3  # kJ/mol/K
 DRAWS = 4
@@ -28,14 +29,7 @@ class HydrogenChoice:
     ----------
     motion : HydrogenMotion
         Draws them.
-    elements : sequence of str
-        Of all atoms.
-    bonds : iterable of (int, int)
-        Between heavy atoms.
-    hydrogens : mapping int -> int
-        Index of each hydrogen -> index of its heavy atom.
-    rank : mapping int -> int
-        Place of each heavy atom in an order that does not depend on the user's.
+    skeleton : Skeleton
     temperature : float
         K.
     """
@@ -43,22 +37,19 @@ class HydrogenChoice:
     def __init__(
         self,
         motion: HydrogenMotion,
-        elements: Sequence[str],
-        bonds: Iterable[tuple[int, int]],
-        hydrogens: Mapping[int, int],
-        rank: Mapping[int, int],
+        skeleton: Skeleton,
         temperature: float,
     ) -> None:
         self._motion, self._kt = motion, _BOLTZMANN * temperature
-        self._order = np.array([*sorted(rank, key=rank.__getitem__), *motion.atoms.tolist()], int)
-        self._pairs = PairEnergies(elements, bonds, hydrogens, motion.atoms, self._order)
+        self._order = np.array([*skeleton.heavy.values(), *motion.atoms.tolist()], int)
+        self._pairs = PairEnergies(skeleton, motion.atoms, self._order)
         self._sizes = np.array([len(group) for group in motion.groups], int)
         self._first = np.cumsum(self._sizes) - self._sizes
-        parents = [hydrogens[int(group[0])] for group in motion.groups]
-        self._polar = np.array([elements[parent] != "C" for parent in parents], bool)
+        parents = [skeleton.hydrogens[int(group[0])] for group in motion.groups]
+        self._polar = np.array([skeleton.elements[parent] != "C" for parent in parents], bool)
         self._turning = np.flatnonzero(self._polar & motion.turns)
         turning = np.array(parents, int)[self._turning]
-        self._parents = np.array([rank[int(parent)] for parent in turning], int)
+        self._parents = np.array([skeleton.rank[int(parent)] for parent in turning], int)
         self._partners, self._is_partner = self._pairs.partners(turning)
         self._wells = np.stack([motion.wells(k, DRAWS - 1) for k in range(len(parents))])
         self._limits = self._pairs.limits(TOO_HIGH)

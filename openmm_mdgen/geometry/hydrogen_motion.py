@@ -8,9 +8,11 @@ known to it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from openmm_mdgen.geometry.skeleton import Skeleton
 
 _BOLTZMANN = 8.314462618e-3  # kJ/mol/K
 _BEND = {"C": 418.4, "N": 418.4, "O": 460.2, "S": 359.8}  # kJ/mol/rad², hydrogen, this atom, heavy atom
@@ -28,14 +30,7 @@ class HydrogenMotion:
 
     Parameters
     ----------
-    hydrogens : mapping int -> int
-        Index of each hydrogen -> index of its heavy atom.
-    bonds : iterable of (int, int)
-        Between heavy atoms.
-    rank : mapping int -> int
-        Place of each heavy atom in an order that does not depend on the user's.
-    elements : sequence of str
-        Of all atoms.
+    skeleton : Skeleton
     reference : (N, 3) ndarray
         Å, whose angles are the equilibrium ones.
     temperature : float
@@ -43,22 +38,19 @@ class HydrogenMotion:
 
     Examples
     --------
-    >>> motion = HydrogenMotion(peptide.hydrogens, bonds, rank, elements, positions, 350.0)
+    >>> motion = HydrogenMotion(skeleton, positions, 350.0)
     >>> warm = motion.moved(frames, seed=7)
     """
 
     def __init__(
         self,
-        hydrogens: Mapping[int, int],
-        bonds: Iterable[tuple[int, int]],
-        rank: Mapping[int, int],
-        elements: list[str],
+        skeleton: Skeleton,
         reference: np.ndarray,
         temperature: float,
     ) -> None:
         reference = np.asarray(reference, np.float64)
-        near = neighbours(bonds, rank)
-        groups = hydrogen_groups(hydrogens, near, rank, reference)
+        near, elements = neighbours(skeleton), skeleton.elements
+        groups = hydrogen_groups(skeleton, near, reference)
         self.groups = [np.array(group, int) for group in groups.values()]
         self.atoms = np.array([h for group in groups.values() for h in group], int)
         self._parents = np.array([p for p, group in groups.items() for _ in group], int)
@@ -100,7 +92,7 @@ class HydrogenMotion:
         if not len(self.atoms):
             return out
         azimuth, polar = self._drawn(sizes, seeds)
-        origin, beyond, bond = (_gathered(out, atoms) for atoms in (self._parents, self._axes, self.atoms))
+        origin, beyond, bond = (gathered(out, atoms) for atoms in (self._parents, self._axes, self.atoms))
         turn = self._group_mean(azimuth / self._polar_sine[:, None]) * self._turns[:, None]
         own = azimuth - turn[self._group] * self._polar_sine[:, None]
         angle = np.clip(turn, -_WIDEST_TURN, _WIDEST_TURN)[self._group]
@@ -169,20 +161,19 @@ class HydrogenMotion:
         return np.asarray(sums / self._sizes[:, None])
 
 
-def neighbours(bonds: Iterable[tuple[int, int]], rank: Mapping[int, int]) -> dict[int, list[int]]:
+def neighbours(skeleton: Skeleton) -> dict[int, list[int]]:
+    """Heavy neighbours of heavy atoms, in an order that does not depend on the user's."""
     near: dict[int, list[int]] = defaultdict(list)
-    for one, other in bonds:
+    for one, other in skeleton.bonds:
         near[one].append(other)
         near[other].append(one)
-    return {atom: sorted(others, key=rank.__getitem__) for atom, others in near.items()}
+    return {atom: sorted(others, key=skeleton.rank.__getitem__) for atom, others in near.items()}
 
 
-def hydrogen_groups(
-    hydrogens: Mapping[int, int], near: Mapping[int, list[int]], rank: Mapping[int, int], reference: np.ndarray
-) -> dict[int, list[int]]:
+def hydrogen_groups(skeleton: Skeleton, near: Mapping[int, list[int]], reference: np.ndarray) -> dict[int, list[int]]:
     """Hydrogens by heavy atom, both in an order that does not depend on the user's: round the first bond."""
     groups: dict[int, list[int]] = defaultdict(list)
-    for hydrogen, parent in sorted(hydrogens.items(), key=lambda pair: rank[pair[1]]):
+    for hydrogen, parent in sorted(skeleton.hydrogens.items(), key=lambda pair: skeleton.rank[pair[1]]):
         groups[parent].append(hydrogen)
     for parent, group in groups.items():
         first, *others = near[parent]
@@ -313,7 +304,7 @@ def _rotated(vectors: np.ndarray, axis: np.ndarray, angle: np.ndarray) -> np.nda
     return np.asarray(cosine * vectors + sine * _cross(axis, vectors) + (1 - cosine) * _dot(vectors, axis) * axis)
 
 
-def _gathered(frames: np.ndarray, atoms: np.ndarray) -> np.ndarray:
+def gathered(frames: np.ndarray, atoms: np.ndarray) -> np.ndarray:
     """Some atoms of frames (F, N, 3), coordinates first: (3, K, F)."""
     return np.ascontiguousarray(frames[:, atoms].transpose(2, 1, 0))
 

@@ -6,17 +6,19 @@ reference, all of them pull: the hydrogens go to the least of the quadratic ener
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
 from openmm_mdgen.geometry.hydrogen_motion import (
     angle_slopes,
     around_axes,
+    gathered,
     group_stiffness,
     hydrogen_groups,
     neighbours,
 )
+from openmm_mdgen.geometry.skeleton import Skeleton
 
 
 class HydrogenRest:
@@ -24,14 +26,7 @@ class HydrogenRest:
 
     Parameters
     ----------
-    hydrogens : mapping int -> int
-        Index of each hydrogen -> index of its heavy atom.
-    bonds : iterable of (int, int)
-        Between heavy atoms.
-    rank : mapping int -> int
-        Place of each heavy atom in an order that does not depend on the user's.
-    elements : sequence of str
-        Of all atoms.
+    skeleton : Skeleton
     reference : (N, 3) ndarray
         Å, whose angles are the equilibrium ones.
     centres : collection of int
@@ -40,16 +35,13 @@ class HydrogenRest:
 
     def __init__(
         self,
-        hydrogens: Mapping[int, int],
-        bonds: Iterable[tuple[int, int]],
-        rank: Mapping[int, int],
-        elements: list[str],
+        skeleton: Skeleton,
         reference: np.ndarray,
         centres: Collection[int],
     ) -> None:
         reference = np.asarray(reference, np.float64)
-        near = neighbours(bonds, rank)
-        groups = {p: g for p, g in hydrogen_groups(hydrogens, near, rank, reference).items() if p in centres}
+        near, elements = neighbours(skeleton), skeleton.elements
+        groups = {p: g for p, g in hydrogen_groups(skeleton, near, reference).items() if p in centres}
         groups = {p: g for p, g in groups.items() if len(near[p]) > 1}
         self.atoms = np.array([h for group in groups.values() for h in group], int)
         self._parents = np.array([p for p, group in groups.items() for _ in group], int)
@@ -78,7 +70,7 @@ class HydrogenRest:
         ends = np.cumsum(list(sizes))
         parts = np.split(strain, ends[:-1], axis=1)  # products of equal shape however many parts there are
         shift = np.concatenate([self._response @ part for part in parts], 1)
-        origin, beyond, bond = (_gathered(out, k) for k in (self._parents, self._axes, self.atoms))
+        origin, beyond, bond = (gathered(out, k) for k in (self._parents, self._axes, self.atoms))
         bond -= origin
         length = np.sqrt((bond * bond).sum(0))
         along = bond / length
@@ -89,13 +81,8 @@ class HydrogenRest:
 
     def _angles(self, frames: np.ndarray) -> np.ndarray:
         """Radians (A, F)."""
-        centre, end = (_gathered(frames, k) for k in self._corners)
-        hydrogen = _gathered(frames, self.atoms)[:, self._bent]
+        centre, end = (gathered(frames, k) for k in self._corners)
+        hydrogen = gathered(frames, self.atoms)[:, self._bent]
         u, v = hydrogen - centre, end - centre
         cosine = (u * v).sum(0) / np.sqrt((u * u).sum(0) * (v * v).sum(0))
         return np.asarray(np.arccos(np.clip(cosine, -1, 1)))
-
-
-def _gathered(frames: np.ndarray, atoms: np.ndarray) -> np.ndarray:
-    """Some atoms of frames (F, N, 3), coordinates first: (3, K, F)."""
-    return np.ascontiguousarray(frames[:, atoms].transpose(2, 1, 0))

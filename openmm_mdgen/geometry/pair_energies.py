@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-
 import numpy as np
+
+from openmm_mdgen.geometry.skeleton import Skeleton
 
 _HEAVY = {"C": (1.91, 0.40), "N": (1.82, 0.71), "O": (1.67, 0.88), "S": (2.00, 1.05)}
 """Half of the distance of least energy (Å) and its depth (kJ/mol), about as in Amber force fields."""
 _ON_CARBON, _ON_OTHERS = (1.42, 0.066), (0.60, 0.066)  # hydrogens
 _LJ_SCALE, _CHARGE_SCALE = 0.5, 1 / 1.2  # of atoms three bonds apart
-_CLOSEST = 0.5  # of the distance of least energy, below which the energy grows no more
+CLOSEST = 0.5  # of the distance of least energy, below which the energy grows no more
 _COULOMB = 1389.35458  # kJ/mol Å
 _WATER = 1 - 1 / 78.5
 _BORN = {"H": 1.3, "C": 2.2, "N": 1.9, "O": 1.8, "S": 2.0}  # Å
@@ -24,12 +24,7 @@ class PairEnergies:
 
     Parameters
     ----------
-    elements : sequence of str
-        Of all atoms.
-    bonds : iterable of (int, int)
-        Between heavy atoms.
-    hydrogens : mapping int -> int
-        Index of each hydrogen -> index of its heavy atom.
+    skeleton : Skeleton
     atoms : (H,) ndarray
         The hydrogens, in the order in which they are meant below.
     order : (N,) ndarray
@@ -38,25 +33,17 @@ class PairEnergies:
 
     def __init__(
         self,
-        elements: Sequence[str],
-        bonds: Iterable[tuple[int, int]],
-        hydrogens: Mapping[int, int],
+        skeleton: Skeleton,
         atoms: np.ndarray,
         order: np.ndarray,
     ) -> None:
-        bonded = np.eye(len(elements), dtype=int)
-        for a, b in (*bonds, *hydrogens.items()):
-            bonded[a, b] = bonded[b, a] = 1
-        two = bonded @ bonded > 0
-        three = two.astype(int) @ bonded > 0
-        half, depth = np.array([_HEAVY.get(e, _HEAVY["C"]) for e in elements]).T
-        for atom, parent in hydrogens.items():
-            half[atom], depth[atom] = _ON_CARBON if elements[parent] == "C" else _ON_OTHERS
-        charge = charges(elements, bonded.astype(bool), hydrogens)
-        born = np.array([_BORN.get(e, _BORN["C"]) for e in elements])
+        three = skeleton.within(3)
+        half, depth = contact_sizes(skeleton)
+        charge = charges(skeleton)
+        born = np.array([_BORN.get(e, _BORN["C"]) for e in skeleton.elements])
         self._four, self._acceptors, self._order = ~three, charge < -_CHARGED, order
         pairs = np.ix_(atoms, order)
-        self._apart = ~two[pairs]
+        self._apart = ~skeleton.within(2)[pairs]
         third = three[pairs]
         pair_depth = np.sqrt(np.outer(depth, depth)[pairs]) * np.where(third, _LJ_SCALE, 1.0)
         pair_charge = _COULOMB * np.outer(charge, charge)[pairs] * np.where(third, _CHARGE_SCALE, 1.0)
@@ -86,7 +73,7 @@ class PairEnergies:
         apart += np.einsum("iax,iax->ia", around, around)[:, None]
         apart = apart.reshape(n_items, n, n_draws, -1)
         square = self._square[columns][:, :, None]
-        np.maximum(apart, square * np.float32(_CLOSEST**2), out=apart)
+        np.maximum(apart, square * np.float32(CLOSEST**2), out=apart)
         contacts = square / apart
         contacts *= contacts * contacts
         contacts *= contacts - 2
@@ -100,8 +87,17 @@ class PairEnergies:
         return np.asarray(contacts.sum(-1).sum(1))
 
 
-def charges(elements: Sequence[str], bonded: np.ndarray, hydrogens: Mapping[int, int]) -> np.ndarray:
-    """Charges (N,) by elements and bonds (N, N), whose diagonal is set."""
+def contact_sizes(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
+    """Half of the distance of least energy (N,) in Å, and its depth (N,) in kJ/mol."""
+    half, depth = np.array([_HEAVY.get(e, _HEAVY["C"]) for e in skeleton.elements]).T
+    for atom, parent in skeleton.hydrogens.items():
+        half[atom], depth[atom] = _ON_CARBON if skeleton.elements[parent] == "C" else _ON_OTHERS
+    return half, depth
+
+
+def charges(skeleton: Skeleton) -> np.ndarray:
+    """Charges (N,) by elements and bonds."""
+    elements, bonded, hydrogens = skeleton.elements, skeleton.bonded, skeleton.hydrogens
     hydrogen = np.zeros(len(elements), bool)
     hydrogen[list(hydrogens)] = True
     symbols = np.array(elements)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from openmm_mdgen.geometry.bonded import share_at_rest
 from openmm_mdgen.geometry.contacts import Contacts
 from openmm_mdgen.geometry.heavy_motion import HeavyMotion
 from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
+from openmm_mdgen.geometry.skeleton import Skeleton
 
 _LEAST = 1e-20  # of the temperature
 _FEW = 2  # atoms of carbonyls and of backbone hydrogens, which choose together
@@ -24,14 +26,7 @@ class ThermalMotion:
 
     Parameters
     ----------
-    residue_types : sequence of str
-        Canonical names, caps as residues of their own.
-    heavy : mapping (residue, atom name) -> int
-        Index of every heavy atom.
-    hydrogens : mapping int -> int
-        Index of each hydrogen -> index of its heavy atom.
-    bonds : iterable of (int, int)
-        Between heavy atoms.
+    skeleton : Skeleton
     reference : (N, 3) ndarray
         Å, whose lengths and angles are the equilibrium ones.
     temperature : float
@@ -39,34 +34,26 @@ class ThermalMotion:
 
     Examples
     --------
-    >>> motion = ThermalMotion(peptide.residue_types, peptide.heavy, peptide.hydrogens, bonds, positions, 350.0)
+    >>> motion = ThermalMotion(skeleton, positions, 350.0)
     >>> warm = motion.moved(frames, seed=7)
     """
 
     def __init__(
         self,
-        residue_types: Sequence[str],
-        heavy: Mapping[tuple[int, str], int],
-        hydrogens: Mapping[int, int],
-        bonds: Iterable[tuple[int, int]],
+        skeleton: Skeleton,
         reference: np.ndarray,
         temperature: float,
     ) -> None:
-        bonds = list(bonds)
-        elements = ["H"] * len(reference)
-        for (_, name), atom in heavy.items():
-            elements[atom] = name[0]
-        temperature *= max(share_at_rest(residue_types, heavy, reference), _LEAST)
-        rank = {atom: place for place, atom in enumerate(heavy.values())}
-        self._heavy = HeavyMotion(residue_types, heavy, hydrogens, reference, temperature)
+        temperature *= max(share_at_rest(skeleton, reference), _LEAST)
+        self._heavy = HeavyMotion(skeleton, reference, temperature)
         drawn = set(self._heavy.atoms.tolist())
-        others = {atom: parent for atom, parent in hydrogens.items() if atom not in drawn}
-        self._hydrogens = HydrogenMotion(others, bonds, rank, elements, reference, temperature)
+        others = {atom: parent for atom, parent in skeleton.hydrogens.items() if atom not in drawn}
+        self._hydrogens = HydrogenMotion(replace(skeleton, hydrogens=others), reference, temperature)
         found = [*self._heavy.groups, *self._hydrogens.groups]
         groups = [group for group in found if len(group) > _FEW]
         if len(groups) < len(found):
             groups.append(np.concatenate([group for group in found if len(group) <= _FEW]))
-        self._contacts = Contacts(elements, bonds, hydrogens, groups)
+        self._contacts = Contacts(skeleton, groups)
         self._temperature = temperature
 
     def moved(self, frames: np.ndarray, seed: int) -> np.ndarray:

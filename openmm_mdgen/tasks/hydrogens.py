@@ -9,6 +9,7 @@ import numpy as np
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.geometry.bonds_and_hydrogens import BondsAndHydrogens
 from openmm_mdgen.geometry.hydrogen_motion import HydrogenMotion
+from openmm_mdgen.geometry.skeleton import Skeleton
 from openmm_mdgen.geometry.thermal_motion import ThermalMotion
 from openmm_mdgen.peptide.peptide import Peptide
 
@@ -48,29 +49,16 @@ def motion_of(
 ) -> BondsAndHydrogens | HydrogenMotion | ThermalMotion | None:
     """What moves, by a name that `checked_hydrogens` takes, at a temperature in K; bonds are those between heavy
     atoms."""
+    skeleton = skeleton_of(peptide, bonds)
     if hydrogens == "moving":
-        return BondsAndHydrogens(peptide.residue_types, peptide.heavy, peptide.hydrogens, bonds, reference, temperature)
+        return BondsAndHydrogens(skeleton, reference, temperature)
     if hydrogens == _FIRST:
-        return hydrogen_motion(peptide, bonds, reference, temperature)
+        return HydrogenMotion(skeleton, reference, temperature)
     if hydrogens == "thermal":
-        return peptide_motion(peptide, bonds, reference, temperature)
+        return ThermalMotion(skeleton, reference, temperature)
     return None
 
 
-def hydrogen_motion(
-    peptide: Peptide, bonds: Iterable[tuple[int, int]], reference: np.ndarray, temperature: float
-) -> HydrogenMotion:
-    """What moves the hydrogens of a peptide at a temperature in K; bonds are those between its heavy atoms."""
-    elements = ["H"] * peptide.n_atoms
-    for (_, name), atom in peptide.heavy.items():
-        elements[atom] = name[0]
-    rank = {atom: place for place, atom in enumerate(peptide.heavy.values())}
-    return HydrogenMotion(peptide.hydrogens, bonds, rank, elements, reference, temperature)
-
-
-def peptide_motion(
-    peptide: Peptide, bonds: Iterable[tuple[int, int]], reference: np.ndarray, temperature: float
-) -> ThermalMotion:
-    """What moves the hydrogens, side chains and carbonyls of a peptide at a temperature in K; bonds are those between
-    its heavy atoms."""
-    return ThermalMotion(peptide.residue_types, peptide.heavy, peptide.hydrogens, bonds, reference, temperature)
+def skeleton_of(peptide: Peptide, bonds: Iterable[tuple[int, int]]) -> Skeleton:
+    """What moves a peptide needs of its atoms; bonds are those between heavy atoms."""
+    return Skeleton(peptide.residue_types, peptide.heavy, peptide.hydrogens, list(bonds), peptide.n_atoms)
