@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from MDAnalysis import Universe, Writer
 
+import openmm_mdgen
 from openmm_mdgen.cli import group
 from openmm_mdgen.cli.molecule import choose_network, verdict
 from openmm_mdgen.errors import MDGenError
@@ -181,6 +182,22 @@ def test_the_whole_recipe(tmp_path, network, said):
     assert (tmp_path / "run" / "model.safetensors").exists()
     assert list((tmp_path / "run" / "report").glob("*.html"))
     assert len(list((tmp_path / "run" / "generated").glob("*.dcd"))) == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_held_out_md_that_is_too_little_for_a_page_is_told_and_the_model_is_judged(tmp_path, monkeypatch):
+    def evaluate(*args, **kwargs):
+        raise MDGenError("the reference never returns to a state at a lag of 100 ps; give a longer one")
+
+    monkeypatch.setattr(openmm_mdgen, "evaluate", evaluate)
+    folder = write(tmp_path / "md", n_frames=200)
+    command = ["train", str(folder), "--molecule", "--temperature", "300", "--steps", "2", "--every", "2"]
+    command += ["--accelerator", "cpu", "--devices", "1", "-o", str(tmp_path / "run")]
+    result = CliRunner().invoke(group, command, catch_exceptions=False)
+    assert "report       none: the reference never returns to a state at a lag of 100 ps" in result.output
+    assert "\nverdict      " in result.output
+    assert (tmp_path / "run" / "model.safetensors").exists()
+    assert not (tmp_path / "run" / "report").exists()
 
 
 def test_longer_chains_learn_places(tmp_path):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import replacing
 from openmm_mdgen.train.molecule import LONGEST, MoleculePlan, plan_molecule, stage
 
@@ -135,7 +136,6 @@ def _train_rigids(plan: MoleculePlan, folders: tuple[Path, Path], run: Run) -> P
 
 def judge(plan: MoleculePlan, weights: Path, folders: tuple[Path, Path], out: Path, seed: int) -> None:
     """Trajectories as the held-out ones, a page against them, and one line."""
-    import openmm_mdgen
     from openmm_mdgen.evaluation.fold import score_fold
 
     topology = folders[1] / "molecule.pdb"
@@ -145,24 +145,30 @@ def judge(plan: MoleculePlan, weights: Path, folders: tuple[Path, Path], out: Pa
     for k, path in enumerate(held):
         made.append(_generate(plan, weights, topology, path, out / "generated" / f"g{k:02d}.dcd", seed + k))
     seconds = time.monotonic() - began
-    result = openmm_mdgen.evaluate(
-        [str(path) for path in held],
-        [str(path) for path in made],
-        str(topology),
-        replicate=[str(path) for path in trained],
-        lag=10 * plan.interval,
-        n_energies=0,
-    )
-    page = result.write(out / "report")
+    lines = _page(plan, topology, (held, made, trained), out / "report")
     sides = [_alphas(topology, paths) for paths in (made, held, trained)]
     native = sides[2][0][0]
     scores = [score_fold(x, sides[1], native) for x in (sides[0], sides[1])]
     ns = sum(len(x) for x in sides[0]) * plan.interval / 1000
-    for word, text in result.verdicts.items():
+    for word, text in [("speed", f"{ns:g} ns in {seconds:.0f} s"), *lines]:
         click.echo(f"{word:12s} {text}")
-    click.echo(f"speed        {ns:g} ns in {seconds:.0f} s")
-    click.echo(f"report       {page}")
     click.echo(verdict(*scores))
+
+
+def _page(
+    plan: MoleculePlan, topology: Path, files: tuple[list[Path], list[Path], list[Path]], target: Path
+) -> list[tuple[str, str]]:
+    """What a page of held-out, generated and trained-on trajectories says, and where it is, or why there is none."""
+    import openmm_mdgen
+
+    held, made, trained = ([str(path) for path in paths] for paths in files)
+    try:
+        result = openmm_mdgen.evaluate(
+            held, made, str(topology), replicate=trained, lag=10 * plan.interval, n_energies=0
+        )
+    except MDGenError as error:  # little MD held out is no reason to lose what was trained on the rest
+        return [("report", f"none: {error}")]
+    return [*result.verdicts.items(), ("report", str(result.write(target)))]
 
 
 def verdict(made: FoldScores, held: FoldScores) -> str:
