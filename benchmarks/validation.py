@@ -1,6 +1,7 @@
 """Models compared on peptides that they were, or were not, trained on: torsion JSD and autocorrelation.
 
     python benchmarks/validation.py ../shared/data/tetrapeptides/val --model peptide --model run/model.safetensors
+    python benchmarks/validation.py ../shared/data/tetrapeptides/val --model peptide:2 --model peptide:5 --model peptide
     python benchmarks/validation.py ../shared/data/tetrapeptides/train --only DIMT --only KMRI --only TDKC --only QHGR
 
 Sixteen replicas of 5 ns per peptide, after 630 ps, against all MD replicas; the floor is one half of the MD against the
@@ -17,12 +18,12 @@ import MDAnalysis as mda
 import numpy as np
 from ensemble_tables import table
 from solver_steps import run
+from temperatures import load
 
 from openmm_mdgen.evaluation.distances import histograms, jsd
 from openmm_mdgen.evaluation.dynamics import autocorrelation
 from openmm_mdgen.evaluation.topology import heavy_atoms, topology_of
 from openmm_mdgen.evaluation.torsions import torsion_angles
-from openmm_mdgen.weights.checkpoint import load_task
 
 REPLICAS, DISCARDED, FRAMES = 16, 63, 500
 LAGS = (1, 10)  # frames of 10 ps
@@ -42,7 +43,7 @@ def compare(md: np.ndarray, ours: np.ndarray) -> np.ndarray:
 def main(data: Path, models: tuple[str, ...], only: tuple[str, ...]) -> None:
     """Print the table."""
     warnings.simplefilter("ignore")
-    tasks = {name: load_task(name) for name in models}
+    tasks = {name: load(name) for name in models}
     found: dict[str, list[np.ndarray]] = {name: [] for name in ("MD, half against half", *models)}
     backbone = []
     for folder in sorted(p.parent for p in data.glob("*/heavy.pdb") if not only or p.parent.name in only):

@@ -56,12 +56,13 @@ def test_windows_go_between_frames_that_are_made_first(starts, monkeypatch):
     coarse, fine = told
     assert float(coarse.interval[0]) == 50.0 and coarse.given.shape[:2] == (2, 21)
     assert float(fine.interval[0]) == 10.0 and fine.given.shape[:2] == (10, 21)
-    assert [k for k in range(21) if bool(fine.given[:, k].all())] == [0, 20]
-    assert int(fine.given.all(-1).sum()) == 10 * 2
-    found = propagator.atoms.encode(torch.from_numpy(frames))[:, 19::20]  # of each replica, where windows end
-    ends = fine.values[:, 20].unflatten(0, (2, 5))
+    assert [k for k in range(21) if bool(fine.given[:, k].all())] == [0, 10, 20]  # every second coarse frame
+    assert int(fine.given.all(-1).sum()) == 10 * 3
     torsions = slice(0, 14)
-    torch.testing.assert_close(found[..., torsions].float(), ends[..., torsions], atol=1e-3, rtol=0)
+    for place in (10, 20):  # and is among the frames
+        found = propagator.atoms.encode(torch.from_numpy(frames))[:, place - 1 :: 20]
+        kept = fine.values[:, place].unflatten(0, (2, 5))
+        torch.testing.assert_close(found[..., torsions].float(), kept[..., torsions], atol=1e-3, rtol=0)
     torch.testing.assert_close(fine.values[1, 0], fine.values[0, 20])  # windows share their ends
 
 

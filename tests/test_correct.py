@@ -206,6 +206,9 @@ def test_rounds_start_from_other_frames_and_stop_at_the_tolerance(data, universe
     settings = SHORT | {"seeds": 4, "rounds": 2}
     two = correct(universe, simulation(data), **settings)
     assert two.rounds == 2 and len(set(two.seeds.tolist())) == 8
+    first, later = two.seeds[:4], two.seeds[4:] - len(two.weights)
+    assert (first < len(two.weights)).all()  # generated frames
+    assert (later < len(two.run_positions)).all() and (two.runs[later[later >= 0]] < 4).all()  # or of the first runs
     assert correct(universe, simulation(data), **settings, tolerance=1.0).rounds == 1
 
 

@@ -1,9 +1,11 @@
 """Where the short runs start."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from openmm_mdgen.correction.seeds import choose_seeds
+from openmm_mdgen.correction.seeds import Candidates, choose_seeds
 from openmm_mdgen.errors import MDGenError
 
 
@@ -33,6 +35,17 @@ def test_only_usable_frames_are_taken():
 def test_priority_goes_before_size():
     priority = (np.arange(220) < 200).astype(float)
     assert choose_seeds(clouds(), 2, priority=priority).frames[0] < 200
+
+
+def test_frames_of_runs_are_candidates_too():
+    """Every third one of runs that came to their end, in the order of all their frames."""
+    run = SimpleNamespace(positions=np.ones((7, 5, 3)), features=clouds()[:7], failure="")
+    blown = SimpleNamespace(positions=np.zeros((7, 5, 3)), features=clouds()[:7], failure="it blew up")
+    first = Candidates(np.zeros((220, 5, 3)), clouds(), np.zeros(220, bool))
+    both = first.and_those_of([blown, run], 3)
+    assert len(both.positions) == len(both.features) == 227
+    assert np.flatnonzero(both.usable).tolist() == [222, 225]
+    assert sorted(choose_seeds(both.features, 2, usable=both.usable).frames) == [222, 225]
 
 
 @pytest.mark.parametrize(("number", "message"), [(0, "must be 1 or more"), (221, "fewer than 221 seeds")])

@@ -255,6 +255,22 @@ def test_shares_of_what_is_given(cache):
     assert (difference[2:6] > 0.01).all() and (difference[14:] == 0).all()
 
 
+@pytest.mark.parametrize(("kind", "furthest"), [("history", 8), ("regular", 15)])
+def test_frames_at_equal_steps_are_given(cache, kind, furthest):
+    none = {"first": 0.0, "ends": 0.0, "scattered": 0.0, "none": 0.0}
+    settings = {"intervals": (10.0,), "interval_weights": (1.0,)} | none | {kind: 1.0}
+    windows = WindowBatches(cache, UNIT, WindowConfig(n_frames=16, n_tokens=192, **settings))
+    steps = set()
+    for number in range(20):
+        for given in windows.draw(0, number).conditioning.given[:, :, 0]:
+            places = given.nonzero().flatten()
+            step = places.diff().unique()
+            assert places[0] == 0 and len(step) == 1 and len(places) < 16
+            assert places[-1] <= max(furthest, int(step)) and (kind == "history" or places[-1] + step > 15)
+            steps.add(int(step))
+    assert len(steps) > 4
+
+
 def test_last_legal_start_is_drawn(cache):
     """160 frames hold windows of 16 frames 10 ps apart at starts 0 to 9."""
     config = WindowConfig(n_frames=16, n_tokens=960, intervals=(10.0,), interval_weights=(1.0,), reversed=0.0)

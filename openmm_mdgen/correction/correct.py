@@ -28,7 +28,7 @@ from openmm_mdgen.correction.plan import (
 from openmm_mdgen.correction.result import Correction
 from openmm_mdgen.correction.reweight import METHODS, Reweighting, reweight
 from openmm_mdgen.correction.running import has_plan, read_plan, write_plan
-from openmm_mdgen.correction.seeds import choose_seeds
+from openmm_mdgen.correction.seeds import Candidates, choose_seeds
 from openmm_mdgen.correction.summary import Segment, summarise
 from openmm_mdgen.correction.workers import make_runs
 from openmm_mdgen.errors import MDGenError
@@ -95,7 +95,8 @@ def correct(
     water : str, optional
         ``"tip3p"``, ``"opc"``, ...: every start is put into a box of it and equilibrated with the peptide held.
     rounds : int
-        At most so many; each starts where weights are least certain.
+        At most so many; each starts where weights are least certain, from generated frames or from frames of the
+        runs before, which also lie where none was generated.
     tolerance : float
         Rounds end when no population's 95 % interval is wider than plus or minus this.
     method : str
@@ -135,27 +136,29 @@ def correct(
     setup = _Setup(ensemble, system, forcefield, water, temperature, platform, equilibrate)
     lag_frames = max(1, round((time / 5 if lag is None else lag) / interval))
     generated = ensemble.features(ensemble.positions)
-    usable = ~ensemble.flipped(ensemble.positions)
-    unusable, priority = int((~usable).sum()), None
+    candidates = Candidates(ensemble.positions, generated, ~ensemble.flipped(ensemble.positions))
+    unusable, priority = int((~candidates.usable).sum()), None
     segments: list[Segment] = []
     with ExitStack() as stack:
         place = Path(folder or stack.enter_context(tempfile.TemporaryDirectory()))
         for number in range(rounds):
-            chosen = choose_seeds(generated, seeds, usable=usable, priority=priority, seed=seed + number).frames
-            usable[chosen] = False
+            chosen = choose_seeds(
+                candidates.features, seeds, usable=candidates.usable, priority=priority, seed=seed + number
+            ).frames
+            candidates.usable[chosen] = False
             setup.keep_platform(place / f"round_{number}")
             plan, starts, boxes = setup.plan(
-                ensemble.positions[chosen], time, interval, settle, max_iterations, seed + number
+                candidates.positions[chosen], time, interval, settle, max_iterations, seed + number
             )
             write_plan(place / f"round_{number}", plan, starts, boxes)
             runs = make_runs(place / f"round_{number}", workers or default_workers(plan.platform), progress)
-            segments += [
-                Segment.from_run(ensemble, int(f), run, plan.run_ps) for f, run in zip(chosen, runs, strict=True)
-            ]
+            made = [Segment.from_run(ensemble, int(f), run, plan.run_ps) for f, run in zip(chosen, runs, strict=True)]
+            segments += made
             weighted = _weighted(segments, lag_frames, generated, ensemble.torsion_columns, method, n_bootstrap, seed)
             if _widest(weighted) <= tolerance:
                 break
-            priority = _uncertainty(weighted, generated)
+            candidates = candidates.and_those_of(made, lag_frames)
+            priority = _uncertainty(weighted, candidates.features)
     seconds = clock.monotonic() - started
     return summarise(ensemble, segments, weighted, setup.temperature, interval, unusable, number + 1, seconds)
 
@@ -286,9 +289,9 @@ def _widest(result: Reweighting) -> float:
     return float(np.nanmax(np.append((result.after.high - result.after.low) / 2, 0.0)))
 
 
-def _uncertainty(result: Reweighting, generated: np.ndarray) -> np.ndarray:
-    """Spread of each generated frame's cluster's weight over the resamples, which doubt what runs do not connect."""
+def _uncertainty(result: Reweighting, features: np.ndarray) -> np.ndarray:
+    """Spread of the weight of each frame's cluster over the resamples, which doubt what runs do not connect."""
     model = result.model
     path = np.concatenate(model.paths)
     mass = np.stack([np.bincount(path, row, len(model.centres)) for row in result.replicates])
-    return np.asarray(mass.std(0)[model.assign(generated)])
+    return np.asarray(mass.std(0)[model.assign(features)])

@@ -36,9 +36,9 @@ class Numbers:
     times, sources : (G,) ndarray
         ps, and trajectory, of every generated frame.
     seeds : (S,) int ndarray
-        Generated frames that were started from.
+        Frames that were started from: number in the generated ones, or, from their number on, in `run_positions`.
     failures : dict of int to str
-        Generated frames whose run was left out, and why.
+        Those of them whose run was left out, and why.
     unusable : int
         Generated frames that no run was started from: D-residues, or peptide bonds of the wrong kind.
     run_positions : (n, N, 3) float32 ndarray

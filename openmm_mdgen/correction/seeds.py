@@ -1,8 +1,10 @@
-"""Which generated frames the short runs start from: torsion clusters, the least visited first."""
+"""Which frames the short runs start from: torsion clusters, the least visited or the least certain first."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -11,6 +13,46 @@ from openmm_mdgen.correction.markov import cluster_centres
 from openmm_mdgen.errors import MDGenError
 
 _PER_CLUSTER = 2  # seeds, on average
+
+
+class Frames(Protocol):
+    """A run: frames (T, N, 3) in Å, their features (T, D), and why it is left out, if it is."""
+
+    @property
+    def positions(self) -> np.ndarray: ...
+    @property
+    def features(self) -> np.ndarray: ...
+    @property
+    def failure(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Frames that a run may start from: generated ones, then those of the runs that came to their end.
+
+    Attributes
+    ----------
+    positions : (G, N, 3) ndarray
+        Å.
+    features : (G, D) ndarray
+        Sines and cosines of the torsions.
+    usable : (G,) bool ndarray
+        Those that may be taken.
+    """
+
+    positions: np.ndarray
+    features: np.ndarray
+    usable: np.ndarray
+
+    def and_those_of(self, runs: Sequence[Frames], step: int) -> Candidates:
+        """With the frames of these runs, of which every ``step``-th may be taken."""
+        whole = [run for run in runs if not run.failure]
+        each = [(np.arange(len(run.features)) + 1) % step == 0 for run in whole]
+        return Candidates(
+            np.concatenate([self.positions, *(run.positions for run in whole)]),
+            np.concatenate([self.features, *(run.features for run in whole)]),
+            np.concatenate([self.usable, *each]),
+        )
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ _FLIPPED = "a residue changed hands or a peptide bond turned over"
 
 @dataclass(frozen=True)
 class Segment:
-    """One run: the generated frame it started from, its frames (T, N, 3) Å and features, why it is left out."""
+    """One run: the frame it started from (`Candidates`), its frames (T, N, 3) Å and features, why it is left out."""
 
     frame: int
     positions: np.ndarray

@@ -20,6 +20,8 @@ from openmm_mdgen.tasks.model import PeptideModel
 from openmm_mdgen.tasks.propagator import block_seed
 from openmm_mdgen.tasks.threads import in_parts
 
+_KEPT = 2  # every so many coarse frames are kept
+
 
 class Windows(Protocol):
     """What makes one window of frames after another, `simulate.SimulatePropagator`.
@@ -100,12 +102,14 @@ class CoarsePropagator:
     def _filled(self, thin: Tensor, seeds: Sequence[int]) -> Tensor:
         """All frames (B, n_frames, N, 3) after the first of coarse ones (B, n_frames / apart + 1, N, 3), in Å."""
         atoms, task, n_windows = self._fine.atoms, self._fine.task, self._n_windows
-        ends = thin[:, :: self._span]  # (B, W + 1, N, 3)
-        told = atoms.encode(ends).float()
-        given, values = atoms.empty(len(thin) * n_windows, self._span * self._apart + 1)
-        values[:, 0], values[:, -1] = told[:, :-1].flatten(0, 1), told[:, 1:].flatten(0, 1)
-        given[:, [0, -1]] = True
+        kept = torch.tensor([*range(0, self._span, _KEPT), self._span])
+        frames = thin[:, self._span * torch.arange(n_windows)[:, None] + kept].flatten(0, 1)  # (B W, K, N, 3)
+        given, values = atoms.empty(len(frames), self._span * self._apart + 1)
+        values[:, kept * self._apart], given[:, kept * self._apart] = atoms.encode(frames).float(), True
         own = [block_seed(seed, window) for seed in seeds for window in range(n_windows)]
         tokens = task.sample(atoms.conditioning(given, values, self.interval), own)
-        between = atoms.decode(tokens[:, 1:-1], own, task.spread_temperature).unflatten(0, (len(thin), n_windows))
-        return torch.cat((between, ends[:, 1:, None]), 2).flatten(1, 2)
+        free = ~given[0].any(-1)
+        out = thin.new_empty(len(frames), len(free), *thin.shape[2:])
+        out[:, kept * self._apart] = frames
+        out[:, free] = atoms.decode(tokens[:, free], own, task.spread_temperature)
+        return out[:, 1:].unflatten(0, (len(thin), n_windows)).flatten(1, 2)

@@ -38,6 +38,12 @@ class PlacesConfig(WindowConfig):
 
     shaken: float = 0.25
     perturbed: float = 0.1
+    first: float = 0.5
+    ends: float = 0.12
+    scattered: float = 0.05
+    none: float = 0.03
+    history: float = 0.15
+    regular: float = 0.15
 
     def adopted(self, start: Weights, cache: Cache) -> Weights:
         """Weights with the channels of places: of this molecule, or of a network that does not know of places yet.

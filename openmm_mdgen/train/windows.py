@@ -32,6 +32,8 @@ from openmm_mdgen.weights.checkpoint import Weights
 
 _Number = TypeVar("_Number", int, float)
 
+_FURTHEST = 12  # frames between given ones at equal steps
+
 
 @dataclass(frozen=True)
 class WindowConfig:
@@ -49,8 +51,9 @@ class WindowConfig:
         ps between the frames of a window, as far as the data have them.
     interval_weights : tuple of float
         How often each is drawn.
-    first, ends, scattered, none : float
-        Share of windows whose first frame, both ends, a random set of frames, or no frame is given.
+    first, ends, scattered, none, history, regular : float
+        Share of windows whose first frame, both ends, a random set of frames, or no frame is given; whose first and
+        others at equal steps, up to the middle of the window; or all at equal steps.
     residues : float
         Share of batches in whose windows some residues are given in every frame, the others in none or in the first.
     untold : float
@@ -71,6 +74,8 @@ class WindowConfig:
     ends: float = 0.08
     scattered: float = 0.07
     none: float = 0.05
+    history: float = 0.0
+    regular: float = 0.0
     residues: float = 0.0
     untold: float = 0.3
     perturbed: float = 0.3
@@ -304,15 +309,19 @@ class WindowBatches:
 
     def _draw_given(self, n_frames: int, rng: np.random.Generator) -> np.ndarray:
         c, given = self.config, np.zeros(n_frames, dtype=bool)
-        kind = rng.choice(
-            4, p=np.array([c.first, c.ends, c.scattered, c.none]) / (c.first + c.ends + c.scattered + c.none)
-        )
+        shares = np.array([c.first, c.ends, c.scattered, c.none, c.history, c.regular])
+        kind = rng.choice(len(shares), p=shares / shares.sum())
         if kind == 0:
             given[0] = True
         elif kind == 1:
             given[[0, -1]] = True
         elif kind == 2:
             given[rng.choice(n_frames, size=rng.integers(1, max(2, n_frames // 8)), replace=False)] = True
+        elif kind >= 4:
+            furthest = min(_FURTHEST, n_frames // 2 - 1)
+            step = int(rng.integers(1 if kind == 4 else 2, furthest + 1))
+            last = int(rng.integers(step, max(step + 1, n_frames // 2))) if kind == 4 else n_frames
+            given[: last + 1 : step] = True
         return given
 
 
