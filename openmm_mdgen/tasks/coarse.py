@@ -112,4 +112,5 @@ class CoarsePropagator:
         out = thin.new_empty(len(frames), len(free), *thin.shape[2:])
         out[:, kept * self._apart] = frames
         out[:, free] = atoms.decode(tokens[:, free], own, task.spread_temperature)
-        return out[:, 1:].unflatten(0, (len(thin), n_windows)).flatten(1, 2)
+        made: Tensor = out[:, 1:].unflatten(0, (len(thin), n_windows)).flatten(1, 2)
+        return made
