@@ -28,7 +28,7 @@ import click
 @click.option(
     "--substeps",
     type=click.IntRange(1),
-    default=1,
+    default=4,
     show_default=True,
     help="Midpoint steps of the teacher for one of the student's.",
 )

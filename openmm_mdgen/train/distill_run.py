@@ -49,7 +49,7 @@ class DistillConfig:
     """
 
     evaluations: int = 4
-    substeps: int = 1
+    substeps: int = 4
     n_lessons: int = 2000
     minutes: float | None = None
     muon_rate: float = 5e-4
