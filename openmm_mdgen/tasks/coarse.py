@@ -1,9 +1,9 @@
 """Simulation of one molecule in two passes: frames far apart first, which say where it goes, then the way between.
 
 A chain of short windows forgets more at every link than the molecule does: slow motions come out too small and too
-fast. A window of frames that are far apart spans several short ones, and is drawn as a whole; the short ones go from
-one of its frames to another. Frames inside them are drawn anew: where all coarse frames are kept, what lies between
-comes out too loosely tied to them (docs/results/proteins.md).
+fast. A window of frames that are far apart spans several short ones, and is drawn as a whole; the short ones go through
+its frames. Every second of those is kept and the others are drawn anew: the more are kept, the better slow order and
+the looser what lies between is tied to them (docs/results/proteins.md).
 """
 
 from __future__ import annotations
