@@ -48,6 +48,7 @@ ELSEWHERE = {
     "evaluation_markov": ["evaluation/paths"],
     "evaluation_scores": ["evaluation/distances", "evaluation/dynamics", "evaluation/ensemble", "evaluation/load"],
     "evaluation_structure": ["evaluation/chains", "evaluation/energies", "evaluation/sequences", "evaluation/topology"],
+    "feed": ["train/resident"],
     "first_contact": ["cli/demo", "cli/doctor"],
     "identity": ["train/identity_examples", "train/identity_run", "weights/identities"],
     "integrator_copies": ["integrator/named", "integrator/restoring"],

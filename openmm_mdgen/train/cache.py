@@ -53,7 +53,7 @@ class Segment:
 
 
 class Cache:
-    """An opened cache; ``frames(segment)`` is a memory-mapped (n_frames, L, 16) array."""
+    """An opened cache; ``frames(segment)`` is a memory-mapped (n_frames, L, 16) array, ``data`` all of them (R, 16)."""
 
     def __init__(self, folder: Path) -> None:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
@@ -62,12 +62,12 @@ class Cache:
                 f"token cache {folder} has version {index['version']}, not {VERSION}; delete it and train again"
             )
         self.segments = [Segment(**{**s, "residue_types": tuple(s["residue_types"])}) for s in index["segments"]]
-        self._data = np.load(folder / "internal.npy", mmap_mode="r")
+        self.data: np.ndarray = np.load(folder / "internal.npy", mmap_mode="r")
 
     def frames(self, segment: Segment) -> np.ndarray:
         """Internal coordinates (n_frames, L, 16) of a segment: radians and Å."""
         n = len(segment.residue_types)
-        out: np.ndarray = self._data[segment.start : segment.start + segment.n_frames * n].reshape(
+        out: np.ndarray = self.data[segment.start : segment.start + segment.n_frames * n].reshape(
             segment.n_frames, n, -1
         )
         return out

@@ -18,8 +18,8 @@ from openmm_mdgen.network.velocity import VelocityNetwork
 from openmm_mdgen.tasks.model import STUDENT, inference_precision
 from openmm_mdgen.train.cache import open_cache
 from openmm_mdgen.train.distill import student_loss, teach
-from openmm_mdgen.train.flow import build_optimizers, rate_factor, set_rate, update_average
-from openmm_mdgen.train.run import draw_ahead, to_device
+from openmm_mdgen.train.feed import draw_ahead, to_device
+from openmm_mdgen.train.flow import build_optimizers, compile_blocks, rate_factor, set_rate, update_average
 from openmm_mdgen.train.windows import Coverage, WindowBatches, WindowConfig
 from openmm_mdgen.weights.checkpoint import Weights, build_network, load_weights, save_weights
 from openmm_mdgen.weights.header import VELOCITY
@@ -44,6 +44,8 @@ class DistillConfig:
         As for training; the rate falls linearly to zero.
     workers : int
         Processes that draw batches.
+    compiled : bool
+        Whether the blocks of both networks are compiled first, which pays on a GPU.
     every : int
         Lessons between reports of the loss.
     """
@@ -57,6 +59,7 @@ class DistillConfig:
     ema: float = 0.995
     seed: int = 0
     workers: int = 0
+    compiled: bool = False
     every: int = 50
 
 
@@ -91,8 +94,11 @@ def distill(
     student = copy.deepcopy(teacher).requires_grad_(True)
     average = copy.deepcopy(teacher)
     optimizers = build_optimizers(student, config.muon_rate, config.adamw_rate)
+    if config.compiled:
+        for network in (teacher, student):
+            compile_blocks(network)
     generator = torch.Generator(device).manual_seed(config.seed)
-    batches = draw_ahead(windows, _numbers(config.n_lessons), config.seed + 1, config.workers)
+    batches = draw_ahead(windows, _numbers(config.n_lessons), config.seed + 1, config.workers, device)
     began, updates = time.monotonic(), count()
     losses: list[torch.Tensor] = []
     for lesson_number in range(config.n_lessons):

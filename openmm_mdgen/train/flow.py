@@ -98,6 +98,12 @@ def build_optimizers(network: nn.Module, muon_rate: float, adamw_rate: float) ->
     return optimizers
 
 
+def compile_blocks(network: nn.Module) -> None:
+    """Compile the blocks, once for windows of every shape; parameters and their names stay as they are."""
+    for block in network.get_submodule("blocks").children():
+        block.compile(dynamic=True)
+
+
 def rate_factor(step: float, n_steps: int, warmup: int, decay: float) -> float:
     """Warm-up, constant, then linear to zero over the last ``decay`` of the run."""
     left = (n_steps - step) / max(1.0, decay * n_steps)

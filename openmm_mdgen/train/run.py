@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader
 
 from openmm_mdgen.errors import MDGenError
 from openmm_mdgen.files.replacing import replacing
@@ -20,9 +19,11 @@ from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.train.cache import Cache, open_cache
 from openmm_mdgen.train.course import Course
 from openmm_mdgen.train.fabric import build_fabric
+from openmm_mdgen.train.feed import draw_ahead, to_device
 from openmm_mdgen.train.flow import (
     TrainingLoss,
     build_optimizers,
+    compile_blocks,
     flow_loss,
     rate_factor,
     set_rate,
@@ -69,6 +70,8 @@ class TrainConfig:
         K, of trajectories that no ``temperatures.csv`` names.
     workers : int
         Processes that draw batches beside the one that trains; 0 where it draws them itself.
+    compiled : bool
+        Whether the blocks of the network are compiled first (``torch.compile``), which pays on a GPU.
     """
 
     network: VelocityConfig = field(default_factory=VelocityConfig)
@@ -89,6 +92,7 @@ class TrainConfig:
     n_nodes: int = 1
     temperature: float | None = None
     workers: int = 0
+    compiled: bool = False
     name: str = "model"
 
 
@@ -146,6 +150,8 @@ def train(
         network.load_state_dict(network.state_dict() | start.state)
     average = copy.deepcopy(network).requires_grad_(False)
     optimizers = build_optimizers(network, config.muon_rate, config.adamw_rate)
+    if config.compiled:
+        compile_blocks(network)
     windows = config.windows.windows(cache, tables)
     loss, *optimizers = fabric.setup(
         TrainingLoss(network, windows.channel_weight, config.hidden_neighbours), *optimizers
@@ -235,7 +241,7 @@ class _Run:
         began = time.monotonic()
         bar = tqdm(total=config.n_steps, initial=course.step, unit="step", disable=not self.fabric.is_global_zero)
         losses: list[Tensor] = []
-        batches = draw_ahead(windows, self._numbers(), config.seed, config.workers)
+        batches = draw_ahead(windows, self._numbers(), config.seed, config.workers, self.fabric.device)
         while (progress := course.progress(time.monotonic() - began)) < 1 and not course.is_stale():
             losses.append(self._one_step(next(batches), progress))
             course.step += 1
@@ -328,36 +334,6 @@ def default_temperature(temperatures: tuple[float, float]) -> float:
     """K that is sampled where none is asked for: 350 where it was trained, else the nearest that was."""
     low, high = temperatures
     return min(max(350.0, low), high)
-
-
-def draw_ahead(windows: Drawn, numbers: Iterator[int], seed: int, workers: int) -> Iterator[Batch]:
-    """Batches by number, drawn by ``workers`` other processes ahead of their use, or here for none."""
-    if workers < 1:
-        return (windows.draw(seed, number) for number in numbers)
-    loader: DataLoader[Batch] = DataLoader(
-        _Draws(windows, seed),  # type: ignore[arg-type]
-        batch_size=None,
-        sampler=list(numbers),
-        num_workers=workers,
-        prefetch_factor=4,
-    )
-    return iter(loader)
-
-
-class _Draws:
-    """Batches by number, as a loader wants them."""
-
-    def __init__(self, windows: Drawn, seed: int) -> None:
-        self.windows, self.seed = windows, seed
-
-    def __getitem__(self, number: int) -> Batch:
-        return self.windows.draw(self.seed, number)
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch on another device."""
-    colour = None if batch.colour is None else batch.colour.to(device)
-    return Batch(batch.tokens.to(device), batch.counts.to(device), batch.conditioning.to(device), colour)
 
 
 def draw_losses(losses: Sequence[tuple[int, float, float, float]], path: Path) -> None:

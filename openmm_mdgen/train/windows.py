@@ -32,7 +32,7 @@ from openmm_mdgen.weights.checkpoint import Weights
 
 _Number = TypeVar("_Number", int, float)
 
-_FURTHEST = 12  # frames between given ones at equal steps
+FURTHEST = 12  # frames between given ones at equal steps
 
 
 @dataclass(frozen=True)
@@ -197,31 +197,31 @@ class WindowBatches:
 
     def __init__(self, cache: Cache, normalization: Normalization, config: WindowConfig) -> None:
         self.cache, self.normalization, self.config = cache, normalization, config
-        self._pools: dict[tuple[float, int], list[tuple[Segment, int]]] = defaultdict(list)
+        self.pools: dict[tuple[float, int], list[tuple[Segment, int]]] = defaultdict(list)
         for interval in config.intervals:
             for segment in cache.segments:
                 stride = round(interval / segment.interval)
                 if stride < 1 or abs(stride * segment.interval - interval) > 1e-3 * interval:
                     continue
                 if segment.n_frames // stride >= 8:
-                    self._pools[interval, len(segment.residue_types)].append((segment, stride))
-        if not self._pools:
+                    self.pools[interval, len(segment.residue_types)].append((segment, stride))
+        if not self.pools:
             raise MDGenError(f"no trajectory in the data has frames {config.intervals} ps apart; name other intervals")
 
     def coverage(self) -> Coverage:
         """What the data have of what is wanted."""
-        segments = [segment for pool in self._pools.values() for segment, _ in pool]
+        segments = [segment for pool in self.pools.values() for segment, _ in pool]
         return Coverage(
             extent(s.n_residues for s in segments),
-            extent(interval for interval, _ in self._pools),
+            extent(interval for interval, _ in self.pools),
             extent(s.temperature for s in segments),
         )
 
     def draw(self, seed: int, step: int) -> Batch:
         """Batch number ``step`` of the run with this seed."""
         rng = np.random.default_rng([seed, step])
-        interval = self._draw_interval(rng)
-        pools = {n: pool for (dt, n), pool in self._pools.items() if dt == interval}
+        interval = self.draw_interval(rng)
+        pools = {n: pool for (dt, n), pool in self.pools.items() if dt == interval}
         lengths = sorted(pools)
         weight = np.array([sum(s.n_frames / k for s, k in pools[n]) * n for n in lengths])
         n_residues = int(rng.choice(lengths, p=weight / weight.sum()))
@@ -243,8 +243,9 @@ class WindowBatches:
         )
         return replace(batch, conditioning=batch.conditioning._replace(temperature=torch.tensor(kelvin)))
 
-    def _draw_interval(self, rng: np.random.Generator) -> float:
-        present = {dt for dt, _ in self._pools}
+    def draw_interval(self, rng: np.random.Generator) -> float:
+        """ps between frames, as often as is wanted, of those that the data have."""
+        present = {dt for dt, _ in self.pools}
         pairs = zip(self.config.intervals, self.config.interval_weights, strict=True)
         options = [(dt, w) for dt, w in pairs if dt in present]
         weight = np.array([w for _, w in options])
@@ -318,7 +319,7 @@ class WindowBatches:
         elif kind == 2:
             given[rng.choice(n_frames, size=rng.integers(1, max(2, n_frames // 8)), replace=False)] = True
         elif kind >= 4:
-            furthest = min(_FURTHEST, n_frames // 2 - 1)
+            furthest = min(FURTHEST, n_frames // 2 - 1)
             step = int(rng.integers(1 if kind == 4 else 2, furthest + 1))
             last = int(rng.integers(step, max(step + 1, n_frames // 2))) if kind == 4 else n_frames
             given[: last + 1 : step] = True
