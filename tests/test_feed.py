@@ -7,7 +7,7 @@ import torch
 from openmm_mdgen.network.velocity import VelocityConfig, VelocityNetwork
 from openmm_mdgen.tokens.tokens import N_CHANNELS, Normalization, tokens_to_internal
 from openmm_mdgen.train.cache import build_cache
-from openmm_mdgen.train.feed import draw_ahead, draw_resident
+from openmm_mdgen.train.feed import draw_ahead, draw_resident, is_roomy
 from openmm_mdgen.train.flow import compile_blocks, flow_loss
 from openmm_mdgen.train.resident import ResidentWindows, draw_given
 from openmm_mdgen.train.windows import WindowBatches, WindowConfig, measure_normalization
@@ -118,6 +118,15 @@ def test_workers_draw_what_one_process_draws(cache):
     here, beside = (list(draw_ahead(windows, iter(range(3, 7)), 5, workers)) for workers in (0, 1))
     for one, two in zip(here, beside, strict=True):
         assert torch.equal(one.tokens, two.tokens) and torch.equal(one.conditioning.values, two.conditioning.values)
+
+
+def test_a_cache_that_a_card_has_no_room_for(cache, monkeypatch):
+    windows, bytes_ = WindowBatches(cache, UNIT, WindowConfig(n_frames=16)), cache.data.size * 4
+    card = torch.device("cuda", 0)
+    for free, expected in ((3 * bytes_, True), (2 * bytes_, False)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 10 * free))
+        assert is_roomy(windows, card) is expected
+    assert not is_roomy(windows, torch.device("cpu"))
 
 
 def test_compiled_blocks_keep_their_names():

@@ -17,9 +17,9 @@ def draw_ahead(
 ) -> Iterator[Batch]:
     """Batches by number, drawn by ``workers`` other processes ahead of their use, or here for none.
 
-    Where a GPU trains, windows of peptides are drawn on it (`ResidentWindows`).
+    Where a GPU trains, windows of peptides are drawn on it (`ResidentWindows`), unless the MD fills half of its memory.
     """
-    if torch.device(device).type == "cuda" and isinstance(windows, WindowBatches):
+    if isinstance(windows, WindowBatches) and is_roomy(windows, torch.device(device)):
         return draw_resident(ResidentWindows(windows, device), numbers, seed, workers)
     if workers < 1:
         return (windows.draw(seed, number) for number in numbers)
@@ -31,6 +31,14 @@ def draw_ahead(
         prefetch_factor=4,
     )
     return iter(loader)
+
+
+def is_roomy(windows: WindowBatches, device: torch.device) -> bool:
+    """Whether a device is a GPU with room for the cache."""
+    if device.type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return windows.cache.data.size * 4 < free / 2
 
 
 def draw_resident(windows: ResidentWindows, numbers: Iterator[int], seed: int, workers: int) -> Iterator[Batch]:
