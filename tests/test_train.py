@@ -271,6 +271,26 @@ def test_frames_at_equal_steps_are_given(cache, kind, furthest):
     assert len(steps) > 4
 
 
+def test_one_temperature_a_batch(cache, tmp_path):
+    """Where it is asked for, windows of a batch share a temperature, and all temperatures come up."""
+    for kelvin in (300, 400):
+        folder = tmp_path / "md" / str(kelvin)
+        folder.mkdir(parents=True)
+        for name in ("topology.pdb", "coarse.xtc"):
+            shutil.copy(MD / name, folder)
+        (folder / "temperatures.csv").write_text(f"trajectory,temperature_K\ncoarse.xtc,{kelvin}\n")
+    tempered = build_cache([tmp_path / "md"], tmp_path / "cache")
+    one, any_ = (
+        WindowBatches(
+            tempered, UNIT, WindowConfig(n_frames=16, n_tokens=768, one_temperature=wanted, interval_weights=(1.0,) * 7)
+        )
+        for wanted in (True, False)
+    )
+    drawn = [set(one.draw(0, k).conditioning.temperature.tolist()) for k in range(20)]
+    assert all(len(found) == 1 for found in drawn) and set.union(*drawn) == {300.0, 400.0}
+    assert any(len(set(any_.draw(0, k).conditioning.temperature.tolist())) > 1 for k in range(20))
+
+
 def test_last_legal_start_is_drawn(cache):
     """160 frames hold windows of 16 frames 10 ps apart at starts 0 to 9."""
     config = WindowConfig(n_frames=16, n_tokens=960, intervals=(10.0,), interval_weights=(1.0,), reversed=0.0)

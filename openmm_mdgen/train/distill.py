@@ -9,13 +9,18 @@ Ho, ICLR 2022).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from openmm_mdgen.flow.sampler import flow_times, integrate
+from openmm_mdgen.flow.sampler import Velocity, flow_times, integrate
+from openmm_mdgen.network.inference import prepared
+from openmm_mdgen.network.velocity import VelocityNetwork
+from openmm_mdgen.tokens.tokens import Conditioning
 from openmm_mdgen.train.windows import Batch
 
 
@@ -34,13 +39,12 @@ class Lesson:
 
 
 @torch.no_grad()
-def teach(teacher: nn.Module, batch: Batch, x_0: Tensor, n_steps: int, substeps: int = 2) -> Lesson:
+def teach(teacher: VelocityNetwork, batch: Batch, x_0: Tensor, n_steps: int, substeps: int = 2) -> Lesson:
     """Follow the teacher over the student's ``n_steps``, each in ``substeps`` of the midpoint rule.
 
     Parameters
     ----------
-    teacher : nn.Module
-        A velocity network.
+    teacher : VelocityNetwork
     batch : Batch
         Whose conditioning is used; its tokens are not.
     x_0 : Tensor (B, T, L, C)
@@ -48,15 +52,29 @@ def teach(teacher: nn.Module, batch: Batch, x_0: Tensor, n_steps: int, substeps:
     """
     times = flow_times(n_steps)
     states = [x_0]
-    for start, end in pairwise(times.tolist()):
-        span = end - start
+    with _velocity(teacher, batch.conditioning) as velocity:
+        for start, end in pairwise(times.tolist()):
+            span = end - start
 
-        def piece(x: Tensor, s: Tensor, start: float = start, span: float = span) -> Tensor:
-            out: Tensor = span * teacher(x, start + span * s, batch.conditioning).float()
-            return out
+            def piece(x: Tensor, s: Tensor, start: float = start, span: float = span) -> Tensor:
+                out: Tensor = span * velocity(x, start + span * s)
+                return out
 
-        states.append(integrate(piece, states[-1], solver="midpoint", n_steps=substeps))
+            states.append(integrate(piece, states[-1], solver="midpoint", n_steps=substeps))
     return Lesson(torch.stack(states), times)
+
+
+@contextmanager
+def _velocity(teacher: VelocityNetwork, told: Conditioning) -> Iterator[Velocity]:
+    """The teacher's velocity in the precision of the moment; prepared where that is possible, in half the time."""
+    device = told.values.device.type
+    lowered = torch.is_autocast_enabled(device)
+    fast = prepared(teacher, told, torch.bfloat16 if lowered else torch.float32)
+    if fast is None:
+        yield lambda x, t: teacher(x, t, told).float()
+        return
+    with torch.autocast(device, enabled=False):  # which would turn every part of it about
+        yield fast.told(told)
 
 
 def student_loss(student: nn.Module, batch: Batch, lesson: Lesson, which: int, channel_weight: Tensor) -> Tensor:

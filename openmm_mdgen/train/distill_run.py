@@ -175,7 +175,12 @@ def distill_weights(
         raise MDGenError(f"model {model!r} is {kind}; distill teaches students of models for 'simulate'")
     check_free(path, VELOCITY)
     cache = open_cache(data, out / "cache" / "train", stride=stride, temperature=temperature)
-    shares = WindowConfig(n_frames=n_frames, n_tokens=n_tokens, residues=0.18 if teacher.config.inpaints else 0.0)
+    shares = WindowConfig(
+        n_frames=n_frames,
+        n_tokens=n_tokens,
+        residues=0.18 if teacher.config.inpaints else 0.0,
+        one_temperature=torch.device(device).type == "cpu",
+    )
     windows = shares.windows(cache, teacher.tables)
     _check_range(teacher, windows.coverage())
     losses: list[list[float]] = []

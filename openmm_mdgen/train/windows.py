@@ -64,6 +64,8 @@ class WindowConfig:
         Largest standard deviation of that disturbance in radians.
     reversed : float
         Share of windows that run backwards in time: at equilibrium positions have no arrow of time.
+    one_temperature : bool
+        Whether all windows of a batch have one temperature, which makes a network's evaluations on a CPU cheaper.
     """
 
     n_frames: int = 64
@@ -81,6 +83,7 @@ class WindowConfig:
     perturbed: float = 0.3
     perturbation: float = 0.5
     reversed: float = 0.5
+    one_temperature: bool = False
 
     task: ClassVar[str] = "simulate"
     hidden_neighbours: ClassVar[float] = 0.0
@@ -228,6 +231,9 @@ class WindowBatches:
         pool = pools[n_residues]
         n_frames = min(self.config.n_frames, max(s.n_frames // k for s, k in pool))
         pool = [(s, k) for s, k in pool if s.n_frames // k >= n_frames]
+        if self.config.one_temperature:
+            shared = pool[rng.integers(len(pool))][0].temperature
+            pool = [(s, k) for s, k in pool if s.temperature == shared]
         chosen = rng.integers(len(pool), size=max(1, self.config.n_tokens // (n_frames * n_residues)))
         internal, sequences, exists, kelvin = [], [], [], []
         for index in chosen:
