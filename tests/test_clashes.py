@@ -5,7 +5,7 @@ import torch
 
 from openmm_mdgen.geometry.internal import CHI1, PHI, InternalCoordinates
 from openmm_mdgen.peptide.peptide import Peptide
-from openmm_mdgen.tasks.clashes import APOLAR, BENDS, HEAVY, POLAR, ClashRepair, far_pairs, radii
+from openmm_mdgen.tasks.clashes import APOLAR, BENDS, HEAVY, POLAR, ClashRepair, far_pairs, free_torsions, radii
 from tests.helpers.tiny import internal, positions, structure
 
 
@@ -157,3 +157,23 @@ def test_a_frame_that_nothing_mends_repeats_the_nearest_that_is_whole(chain):
     assert (plain.room(plain(block, frames, 0)[1]) < 1).tolist() == [True, False, True]
     mended, built = thorough(block, frames, 0)
     assert (thorough.room(built) >= 1).all() and torch.equal(mended[0], block[1])
+
+
+def test_a_mended_frame_is_repeated_where_none_was_whole(chain):
+    """One frame whose side chains can be turned apart, and a knot that no side chain undoes."""
+    coordinates, decode, _ = chain
+    turns = free_torsions(coordinates)
+    turns[:, :CHI1] = False
+    values = overlapping(chain)
+    repair = ClashRepair(coordinates, decode, turns, thorough=True)
+    knot, repeated = values[1].clone(), 0
+    knot[:, :7] = 0.0
+    for mild in values[1:21]:
+        block = torch.stack((mild, knot))
+        if (repair.room(decode(block)) >= 1).any():
+            continue
+        mended, built = repair(block, decode(block), 0)
+        first, second = (repair.room(built) >= 1).tolist()
+        assert first == second
+        repeated += second and torch.equal(mended[1], mended[0])
+    assert repeated

@@ -137,7 +137,7 @@ class ClashRepair:
                 groups = [(b, left[block[left] == b]) for b in generators]
                 some = torch.cat([self._few(internal[bad[rows]], generators[b]) for b, rows in groups if len(rows)], 1)
             else:
-                some = self._nearest(internal, bad[left], good, n_frames)
+                some = self._nearest(internal, bad[left], torch.cat((good, bad[best >= 1])), n_frames)
             if settle is not None and len(TURNS) <= number < len(TURNS) + searched - 1:
                 some = settle(some, bad[left])
             values, built, room = self._best(some)
