@@ -26,9 +26,9 @@ from openmm_mdgen.tasks.upsample import UpsampleFiller
 from openmm_mdgen.tokens.gaps import N_GAP_CHANNELS
 from openmm_mdgen.tokens.noise_colour import GapColour
 from openmm_mdgen.tokens.tokens import N_CHANNELS, Conditioning
+from openmm_mdgen.train.feed import to_device
 from openmm_mdgen.train.flow import TrainingLoss, build_optimizers, update_average
 from openmm_mdgen.train.gaps import GapBatches
-from openmm_mdgen.train.feed import to_device
 from openmm_mdgen.train.windows import Batch, WindowBatches
 from tests.helpers.fake_device import DeviceError, empty, fake, fake_device, on_device
 from tests.helpers.published_toys import make_network

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from openmm_mdgen.geometry.internal import CHI1, OMEGA, PHI, TORSIONS, InternalCoordinates
+from openmm_mdgen.tasks.parting import part_atoms
 
 HEAVY, APOLAR, POLAR = 1.2, 0.8, 0.4  # Å, radii of heavy atoms, of hydrogens on carbon and of others: sums are limits
 BENDS = (0.05, 0.1, 0.1, 0.15, 0.15, 0.2, 0.2, 0.3, 0.3)  # radians, standard deviations of the candidates, in turn
@@ -126,19 +127,23 @@ class ClashRepair:
         turns = self._turns if settle is None else self._turns & side_chain_torsions(self._turns)
         parts = [self._candidates(x, bad[block == b] - b * n_frames, generators[b], turns) for b, x in spans.items()]
         trials = torch.cat(parts, 1)  # (K, bad, L, 16)
-        searched = ROUNDS + 1 if self._thorough else 0
+        rounds = ROUNDS if settle is not None else 1
+        searched = rounds + 1 if self._thorough else 0
         for number in range(len(TURNS) + searched):  # later ones for frames that still overlap
             left = (best < 1).nonzero().squeeze(-1)
             if not len(left):
                 break
             if number < len(TURNS):
                 some = trials[TURNS[number]][:, left]
-            elif number < len(TURNS) + searched - 1:
+            elif settle is None and number < len(TURNS) + rounds:
+                parted = part_atoms(internal[bad[left]], self._decode, self._pairs, self._scale, self._turns)
+                some = parted.unsqueeze(0)
+            elif number < len(TURNS) + rounds:
                 groups = [(b, left[block[left] == b]) for b in generators]
                 some = torch.cat([self._few(internal[bad[rows]], generators[b]) for b, rows in groups if len(rows)], 1)
             else:
                 some = self._nearest(internal, bad[left], torch.cat((good, bad[best >= 1])), n_frames)
-            if settle is not None and len(TURNS) <= number < len(TURNS) + searched - 1:
+            if settle is not None and len(TURNS) <= number < len(TURNS) + rounds:
                 some = settle(some, bad[left])
             values, built, room = self._best(some)
             better = room > best[left]
