@@ -66,7 +66,7 @@ def teach(teacher: VelocityNetwork, batch: Batch, x_0: Tensor, n_steps: int, sub
 
 @contextmanager
 def _velocity(teacher: VelocityNetwork, told: Conditioning) -> Iterator[Velocity]:
-    """The teacher's velocity in the precision of the moment; prepared where that is possible, in half the time."""
+    """The teacher's velocity in the precision of the moment; prepared where that is possible, which takes less time."""
     device = told.values.device.type
     lowered = torch.is_autocast_enabled(device)
     fast = prepared(teacher, told, torch.bfloat16 if lowered else torch.float32)

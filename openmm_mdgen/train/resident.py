@@ -1,7 +1,7 @@
 """Windows drawn where the network is trained: the whole cache lies on the device, so no batch travels.
 
-A processor draws ten batches of 65536 frame-residues a second, a GPU trains on many more; drawn there, a batch costs
-less than a millisecond and the processors are free. Windows whose residues are given in part (inpainting) need the
+A processor draws ten batches of 65536 frame-residues a second, a GPU trains on more than twice as many; drawn there,
+they need no processor. Windows whose residues are given in part (inpainting) need the
 geometry of the chain, window by window, and go on being drawn by the processor.
 """
 
