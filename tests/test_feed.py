@@ -9,8 +9,8 @@ from openmm_mdgen.tokens.tokens import N_CHANNELS, Normalization, tokens_to_inte
 from openmm_mdgen.train.cache import build_cache
 from openmm_mdgen.train.feed import draw_ahead, draw_resident, is_roomy
 from openmm_mdgen.train.flow import compile_blocks, flow_loss
-from openmm_mdgen.train.resident import ResidentWindows, draw_given
-from openmm_mdgen.train.windows import WindowBatches, WindowConfig, measure_normalization
+from openmm_mdgen.train.resident import ResidentWindows
+from openmm_mdgen.train.windows import WindowBatches, WindowConfig, draw_given, measure_normalization
 from tests.helpers.tiny import DATA
 
 UNIT = Normalization(torch.zeros(N_CHANNELS), torch.ones(N_CHANNELS))

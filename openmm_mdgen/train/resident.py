@@ -22,7 +22,7 @@ from openmm_mdgen.tokens.tokens import (
     sequence_to_indices,
 )
 from openmm_mdgen.train.cache import Segment
-from openmm_mdgen.train.windows import FURTHEST, Batch, Coverage, WindowBatches, WindowConfig
+from openmm_mdgen.train.windows import Batch, Coverage, WindowBatches, draw_given
 
 
 @dataclass(frozen=True)
@@ -136,36 +136,3 @@ def _pool(pool: list[tuple[Segment, int]], most: int, device: torch.device) -> _
         sequence=torch.stack([sequence_to_indices(s.residue_types) for s, _ in long]).to(device),
         exists=torch.stack([torch.tensor(s.exists) for s, _ in long]).to(device),
     )
-
-
-def draw_given(config: WindowConfig, kind: Tensor, order: Tensor, sizes: Tensor) -> Tensor:
-    """Which frames (B, T) of bool are given, as `WindowConfig` says, from numbers that are uniform between 0 and 1.
-
-    Parameters
-    ----------
-    config : WindowConfig
-    kind : Tensor (B,)
-        Decides which kind of window it is.
-    order : Tensor (B, T)
-        Decides which frames are scattered.
-    sizes : Tensor (B, 2)
-        Decide how many are, and how far apart and up to where frames at equal steps are.
-    """
-    n_frames = order.shape[1]
-    c = config
-    shares = torch.tensor([c.first, c.ends, c.scattered, c.none, c.history, c.regular], device=kind.device)
-    edges = (shares / shares.sum()).cumsum(0)[:-1].contiguous()
-    which = torch.bucketize(kind, edges, right=True).unsqueeze(-1)  # (B, 1)
-    frame = torch.arange(n_frames, device=kind.device)
-    given = (frame == 0) & ((which == 0) | (which == 1))
-    given |= (frame == n_frames - 1) & (which == 1)
-    first, second = sizes.unsqueeze(-1).unbind(1)  # (B, 1) each
-    n_scattered = 1 + (first * (max(2, n_frames // 8) - 1)).long()
-    given |= (order.argsort(1).argsort(1) < n_scattered) & (which == 2)
-    furthest = min(FURTHEST, n_frames // 2 - 1)
-    least = torch.where(which == 5, 2, 1)
-    step = least + (first * (furthest + 1 - least)).long()
-    middle = step + (second * (n_frames // 2 - step).clamp_min(1)).long()
-    last = torch.where(which == 5, n_frames, middle)
-    given |= (frame % step == 0) & (frame <= last) & (which >= 4)
-    return given

@@ -32,7 +32,7 @@ from openmm_mdgen.weights.checkpoint import Weights
 
 _Number = TypeVar("_Number", int, float)
 
-FURTHEST = 12  # frames between given ones at equal steps
+_FURTHEST = 12  # frames between given ones at equal steps
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,8 @@ class WindowBatches:
         tokens = internal_to_tokens(internal, mask, self.normalization)
         if self.config.residues and rng.random() < self.config.residues:
             return self._inpainting(internal, tokens, sequence, channels, interval, rng)
-        given = torch.from_numpy(np.stack([self._draw_given(n_frames, rng) for _ in range(b)]))
+        uniform = (torch.from_numpy(rng.random(shape, dtype=np.float32)) for shape in ((b,), (b, n_frames), (b, 2)))
+        given = draw_given(self.config, *uniform)
         return Batch(
             tokens=tokens,
             counts=channels.unsqueeze(1) & ~given[:, :, None, None],
@@ -314,22 +315,38 @@ class WindowBatches:
         )
         return Batch(tokens, counts, conditioning)
 
-    def _draw_given(self, n_frames: int, rng: np.random.Generator) -> np.ndarray:
-        c, given = self.config, np.zeros(n_frames, dtype=bool)
-        shares = np.array([c.first, c.ends, c.scattered, c.none, c.history, c.regular])
-        kind = rng.choice(len(shares), p=shares / shares.sum())
-        if kind == 0:
-            given[0] = True
-        elif kind == 1:
-            given[[0, -1]] = True
-        elif kind == 2:
-            given[rng.choice(n_frames, size=rng.integers(1, max(2, n_frames // 8)), replace=False)] = True
-        elif kind >= 4:
-            furthest = min(FURTHEST, n_frames // 2 - 1)
-            step = int(rng.integers(1 if kind == 4 else 2, furthest + 1))
-            last = int(rng.integers(step, max(step + 1, n_frames // 2))) if kind == 4 else n_frames
-            given[: last + 1 : step] = True
-        return given
+
+def draw_given(config: WindowConfig, kind: Tensor, order: Tensor, sizes: Tensor) -> Tensor:
+    """Which frames (B, T) of bool are given, as `WindowConfig` says, from numbers that are uniform between 0 and 1.
+
+    Parameters
+    ----------
+    config : WindowConfig
+    kind : Tensor (B,)
+        Decides which kind of window it is.
+    order : Tensor (B, T)
+        Decides which frames are scattered.
+    sizes : Tensor (B, 2)
+        Decide how many are, and how far apart and up to where frames at equal steps are.
+    """
+    n_frames = order.shape[1]
+    c = config
+    shares = torch.tensor([c.first, c.ends, c.scattered, c.none, c.history, c.regular], device=kind.device)
+    edges = (shares / shares.sum()).cumsum(0)[:-1].contiguous()
+    which = torch.bucketize(kind, edges, right=True).unsqueeze(-1)  # (B, 1)
+    frame = torch.arange(n_frames, device=kind.device)
+    given = (frame == 0) & ((which == 0) | (which == 1))
+    given |= (frame == n_frames - 1) & (which == 1)
+    first, second = sizes.unsqueeze(-1).unbind(1)  # (B, 1) each
+    n_scattered = 1 + (first * (max(2, n_frames // 8) - 1)).long()
+    given |= (order.argsort(1).argsort(1) < n_scattered) & (which == 2)
+    furthest = min(_FURTHEST, n_frames // 2 - 1)
+    least = torch.where(which == 5, 2, 1)
+    step = least + (first * (furthest + 1 - least)).long()
+    middle = step + (second * (n_frames // 2 - step).clamp_min(1)).long()
+    last = torch.where(which == 5, n_frames, middle)
+    given |= (frame % step == 0) & (frame <= last) & (which >= 4)
+    return given
 
 
 def is_whole(sequence: Tensor) -> Tensor:
